@@ -1,0 +1,21 @@
+"""Every table; importing this package fills `Base.metadata`."""
+
+from service.database.models.acquisition import AcquisitionRound, Recommendation, RecommendationChange
+from service.database.models.audit import AuditEvent
+from service.database.models.campaign import Campaign, Source
+from service.database.models.sample import Sample, Upload
+from service.database.models.valuation import DataValue, Surrogate, ValuationRun
+
+__all__ = [
+    "AcquisitionRound",
+    "AuditEvent",
+    "Campaign",
+    "DataValue",
+    "Recommendation",
+    "RecommendationChange",
+    "Sample",
+    "Source",
+    "Surrogate",
+    "Upload",
+    "ValuationRun",
+]

@@ -1,0 +1,39 @@
+"""The engine and the unit of work: the only place that commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session, sessionmaker
+
+# Seconds after which a statement is given up: a request must not hang on a lock for ever.
+STATEMENT_TIMEOUT_S = 60
+
+
+def make_engine(database_url: str, *, pool_size: int = 10) -> Engine:
+    """An engine for one process; create it after any fork."""
+    return create_engine(
+        database_url,
+        pool_size=pool_size,
+        pool_pre_ping=True,
+        connect_args={"options": f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000} -c timezone=UTC"},
+    )
+
+
+def make_session_factory(engine: Engine) -> sessionmaker[Session]:
+    """A factory whose sessions keep their objects readable after the commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def unit_of_work(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """One transaction: committed when the block ends, rolled back when it raises."""
+    with sessions() as session:
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise

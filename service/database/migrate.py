@@ -1,0 +1,34 @@
+"""Bring a database to a revision, from code: used by `crashscout migrate`, embedded mode and tests."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+
+def alembic_config(database_url: str) -> Config:
+    """The configuration that finds the migrations beside the installed package."""
+    config = Config()
+    config.set_main_option("script_location", "migrations:.")
+    # Alembic interpolates %, which escaped socket paths contain.
+    config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
+    return config
+
+
+def upgrade(database_url: str, revision: str = "head") -> None:
+    """Apply the migrations up to `revision`; nothing happens when the database is there already."""
+    command.upgrade(alembic_config(database_url), revision)
+
+
+def downgrade(database_url: str, revision: str = "base") -> None:
+    """Take migrations back down to `revision`."""
+    command.downgrade(alembic_config(database_url), revision)
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the database stands at the newest revision that this code knows."""
+    head = ScriptDirectory.from_config(alembic_config("postgresql://")).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == head

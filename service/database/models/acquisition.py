@@ -1,0 +1,108 @@
+"""Acquisition rounds, their recommendations, and every change that a recommendation went through."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from service.database.base import Base, Created, Document, Moment, Money, PrimaryKey, enum_column, finite
+from service.database.models.run import RunColumns
+from service.database.models.sample import Sample
+from service.lifecycles import OPEN, RecommendationStatus
+from service.vocabulary import Arm, Split
+
+_OPEN_SQL = ", ".join(f"'{status.value}'" for status in sorted(OPEN))
+
+
+class AcquisitionRound(RunColumns, Base):
+    """One ranking of the pool under a budget with a frozen surrogate."""
+
+    __tablename__ = "acquisition_rounds"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    surrogate_id: Mapped[int] = mapped_column(ForeignKey("surrogates.id"))
+    pool_size: Mapped[int | None]
+
+
+class Recommendation(Base):
+    """One candidate that a round proposes to acquire."""
+
+    __tablename__ = "recommendations"
+    __table_args__ = (
+        UniqueConstraint("round_id", "rank"),
+        UniqueConstraint("round_id", "sample_id"),
+        # The split travels with the key: a sample that may not be acquired cannot be recommended, and one
+        # that was recommended cannot be moved into the holdout afterwards.
+        ForeignKeyConstraint(
+            ["sample_id", "campaign_id", "sample_split"],
+            ["samples.id", "samples.campaign_id", "samples.split"],
+            onupdate="CASCADE",
+            name="fk_recommendations_sample",
+        ),
+        Index(
+            "uq_recommendations_open_sample",
+            "sample_id",
+            unique=True,
+            postgresql_where=text(f"status IN ({_OPEN_SQL})"),
+        ),
+        Index(None, "campaign_id", "status", "id"),
+        CheckConstraint("sample_split = 'train'", name="only_from_pool"),
+        CheckConstraint("rank >= 1", name="rank_positive"),
+        CheckConstraint(finite("score"), name="score_finite"),
+        CheckConstraint("acquisition_cost > 0", name="acquisition_cost_positive"),
+        CheckConstraint(
+            "selection_probability IS NULL OR (selection_probability > 0 AND selection_probability <= 1)",
+            name="selection_probability_is_probability",
+        ),
+        CheckConstraint("arm <> 'control' OR selection_probability IS NOT NULL", name="control_is_drawn"),
+    )
+
+    id: Mapped[PrimaryKey]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    round_id: Mapped[int] = mapped_column(ForeignKey("acquisition_rounds.id"))
+    sample_id: Mapped[int]
+    sample_split: Mapped[Split] = mapped_column(enum_column(Split, "sample_split"), default=Split.TRAIN)
+    rank: Mapped[int]
+    score: Mapped[float] = mapped_column(Float(53))
+    components: Mapped[Document]
+    reason: Mapped[str] = mapped_column(String(2000))
+    arm: Mapped[Arm] = mapped_column(enum_column(Arm, "arm"))
+    selection_probability: Mapped[float | None] = mapped_column(Float(53))
+    acquisition_cost: Mapped[Money]
+    currency: Mapped[str] = mapped_column(String(3))
+    status: Mapped[RecommendationStatus] = mapped_column(
+        enum_column(RecommendationStatus, "status"), default=RecommendationStatus.PROPOSED
+    )
+    is_late: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[Created]
+    changed_at: Mapped[Moment | None]
+
+    sample: Mapped[Sample] = relationship(lazy="raise", viewonly=True)
+    history: Mapped[list[RecommendationChange]] = relationship(
+        lazy="raise", order_by="RecommendationChange.id", viewonly=True
+    )
+
+
+class RecommendationChange(Base):
+    """One step of a recommendation's life; rows are only ever added (a trigger refuses the rest)."""
+
+    __tablename__ = "recommendation_changes"
+
+    id: Mapped[PrimaryKey]
+    recommendation_id: Mapped[int] = mapped_column(ForeignKey("recommendations.id"), index=True)
+    from_status: Mapped[RecommendationStatus | None] = mapped_column(
+        enum_column(RecommendationStatus, "from_status")
+    )
+    to_status: Mapped[RecommendationStatus] = mapped_column(enum_column(RecommendationStatus, "to_status"))
+    actor: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(String(2000), default="")
+    created_at: Mapped[Created]

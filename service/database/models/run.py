@@ -1,0 +1,48 @@
+"""The columns of everything that a worker computes: claim, progress, result, failure."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Float, String
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+from service.database.base import Created, Document, Moment, PrimaryKey, enum_column
+from service.lifecycles import RunStatus
+
+
+class RunColumns:
+    """The row is the truth about a run, the queue only delivers it.
+
+    `configuration`, `seed`, `sample_ids` and `data_hash` are the frozen snapshot: with the same four, the
+    result is the same bytes.
+    """
+
+    id: Mapped[PrimaryKey]
+    status: Mapped[RunStatus] = mapped_column(enum_column(RunStatus, "status"), default=RunStatus.QUEUED)
+    configuration: Mapped[Document]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    sample_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    data_hash: Mapped[str | None] = mapped_column(String(64))
+    progress: Mapped[float] = mapped_column(Float(53), default=0.0)
+    progress_message: Mapped[str] = mapped_column(String(400), default="waiting for a worker")
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    attempt: Mapped[int] = mapped_column(default=0)
+    lease_expires_at: Mapped[Moment | None]
+    worker: Mapped[str | None] = mapped_column(String(200))
+    device: Mapped[str | None] = mapped_column(String(64))
+    metrics: Mapped[Document | None]
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None] = mapped_column(String(2000))
+    requested_by: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[Created]
+    started_at: Mapped[Moment | None]
+    finished_at: Mapped[Moment | None]
+
+    @declared_attr.directive
+    @classmethod
+    def __table_args__(cls) -> tuple[CheckConstraint, ...]:
+        return (
+            CheckConstraint("progress >= 0 AND progress <= 1", name="progress_is_share"),
+            CheckConstraint("(status = 'failed') = (error_message IS NOT NULL)", name="failed_has_reason"),
+            CheckConstraint("status <> 'succeeded' OR data_hash IS NOT NULL", name="succeeded_has_snapshot"),
+        )

@@ -1,0 +1,56 @@
+"""Valuation runs, the data values that they give, and the surrogates that they train."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Float, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
+
+from service.database.base import Base, Created, Document, PrimaryKey, finite
+from service.database.models.run import RunColumns
+from service.database.models.sample import Sample
+
+
+class ValuationRun(RunColumns, Base):
+    """One execution of LossVal: snapshot, configuration and seed give values, surrogate and metrics."""
+
+    __tablename__ = "valuation_runs"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+
+
+class DataValue(Base):
+    """The value of one labelled sample in one run; higher is more useful, rank 1 the most useful."""
+
+    __tablename__ = "data_values"
+    __table_args__ = (
+        UniqueConstraint("valuation_run_id", "rank"),
+        CheckConstraint("rank >= 1", name="rank_positive"),
+        CheckConstraint("spread >= 0 AND spread < 'Infinity'::float8", name="spread_finite"),
+        CheckConstraint(finite("value"), name="value_finite"),
+    )
+
+    valuation_run_id: Mapped[int] = mapped_column(ForeignKey("valuation_runs.id"), primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), primary_key=True, index=True)
+    value: Mapped[float] = mapped_column(Float(53))
+    spread: Mapped[float] = mapped_column(Float(53))
+    rank: Mapped[int]
+    # Both components say how suspicious the sample is: higher is worse (its label, or its features).
+    target_loss: Mapped[float] = mapped_column(Float(53))
+    transport: Mapped[float] = mapped_column(Float(53))
+
+    sample: Mapped[Sample] = relationship(lazy="raise", viewonly=True)
+
+
+class Surrogate(Base):
+    """The network ensemble that predicts the target, as safetensors with its scaling and feature schema."""
+
+    __tablename__ = "surrogates"
+    __table_args__ = (UniqueConstraint("id", "campaign_id"),)
+
+    id: Mapped[PrimaryKey]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    valuation_run_id: Mapped[int] = mapped_column(ForeignKey("valuation_runs.id"), unique=True)
+    artefact: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    artefact_sha256: Mapped[str] = mapped_column(String(64))
+    metrics: Mapped[Document]
+    created_at: Mapped[Created]

@@ -1,0 +1,88 @@
+"""The life cycles, each one enum with its diagram and the changes that it allows."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    """Life of a valuation run and of an acquisition round's computation.
+
+    queued ──▶ running ──▶ succeeded
+      │  ▲        ├──────▶ failed
+      │  └────────┤ (lease lapsed: tried again)
+      └───────────┴──────▶ cancelled
+    """
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}
+
+
+class RecommendationStatus(StrEnum):
+    """Life of a recommendation.
+
+        proposed ──▶ approved ──▶ ordered ──▶ running ──▶ completed
+           │  │         │            │  │        ├──────▶ failed     (may be proposed again)
+           │  │         └────────────┼──┼────────┴──────▶ abandoned  (never again)
+           │  └──▶ expired           │  └─▶ completed, failed
+           └─────▶ rejected          └─▶ abandoned
+
+    A late result is accepted: failed, abandoned and expired may still become completed.
+    """
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    ORDERED = "ordered"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    EXPIRED = "expired"
+
+    @property
+    def allowed(self) -> frozenset[RecommendationStatus]:
+        """What this status may change into."""
+        return _CHANGES[self]
+
+    @property
+    def is_open(self) -> bool:
+        """Proposed or pending: its sample cannot be proposed a second time."""
+        return self is RecommendationStatus.PROPOSED or self.is_pending
+
+    @property
+    def is_pending(self) -> bool:
+        return self in PENDING
+
+    @property
+    def is_terminal(self) -> bool:
+        return not self.is_open
+
+    @property
+    def accepts_late_result(self) -> bool:
+        return self.is_terminal and RecommendationStatus.COMPLETED in self.allowed
+
+
+_S = RecommendationStatus
+_CHANGES: dict[RecommendationStatus, frozenset[RecommendationStatus]] = {
+    _S.PROPOSED: frozenset({_S.APPROVED, _S.REJECTED, _S.EXPIRED}),
+    _S.APPROVED: frozenset({_S.ORDERED, _S.ABANDONED}),
+    _S.ORDERED: frozenset({_S.RUNNING, _S.COMPLETED, _S.FAILED, _S.ABANDONED}),
+    _S.RUNNING: frozenset({_S.COMPLETED, _S.FAILED, _S.ABANDONED}),
+    _S.REJECTED: frozenset(),
+    _S.COMPLETED: frozenset(),
+    _S.FAILED: frozenset({_S.COMPLETED}),
+    _S.ABANDONED: frozenset({_S.COMPLETED}),
+    _S.EXPIRED: frozenset({_S.COMPLETED}),
+}
+PENDING = frozenset({_S.APPROVED, _S.ORDERED, _S.RUNNING})
+OPEN = PENDING | {_S.PROPOSED}
+# Money that is gone or promised: a failed test was paid for all the same.
+SPENT = frozenset({_S.COMPLETED, _S.FAILED})

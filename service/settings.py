@@ -1,0 +1,61 @@
+"""One place for configuration: environment variables with the prefix `CRASHSCOUT_`, or a `.env` file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Placeholders that `.env.example` and copied recipes carry: never a secret.
+PLACEHOLDERS = frozenset({"changeme", "change-me", "changethis", "secret", "password", ""})
+SHORTEST_API_KEY = 24
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """Every setting with its meaning; outside development a missing or placeholder secret is refused."""
+
+    model_config = SettingsConfigDict(env_prefix="CRASHSCOUT_", env_file=".env", extra="ignore")
+
+    environment: Environment = Environment.DEVELOPMENT
+    database_url: str = Field("", description="SQLAlchemy URL of Postgres; empty: start an embedded one.")
+    broker_url: str = Field("", description="Redis URL; empty: start an embedded one.")
+    data_dir: Path | None = Field(None, description="Folder of the embedded engines.")
+    api_key: SecretStr = Field(SecretStr(""), description="Bearer token of the API and the dashboard.")
+    allowed_hosts: list[str] = Field(
+        ["127.0.0.1", "localhost"], description="Host names that requests may address, as a JSON list."
+    )
+    device: str = Field("auto", description="auto, cpu or cuda: where the worker trains.")
+    run_lease_s: int = Field(120, ge=10, description="A run without a sign of life for so long is retried.")
+    run_attempts: int = Field(3, ge=1, description="How often a run is tried before it fails.")
+    max_body_mib: int = Field(64, ge=1, description="Largest request body.")
+    max_bulk_rows: int = Field(100_000, ge=1, description="Most rows of one bulk request.")
+    log_level: str = "INFO"
+
+    @model_validator(mode="after")
+    def _refuse_placeholders(self) -> Self:
+        key = self.api_key.get_secret_value()
+        if key and (key.lower() in PLACEHOLDERS or len(key) < SHORTEST_API_KEY):
+            message = f"CRASHSCOUT_API_KEY is a placeholder or shorter than {SHORTEST_API_KEY} characters"
+            raise ValueError(message)
+        if self.environment is Environment.PRODUCTION:
+            needed = {"API_KEY": key, "DATABASE_URL": self.database_url, "BROKER_URL": self.broker_url}
+            missing = [f"CRASHSCOUT_{name}" for name, value in needed.items() if not value]
+            if missing:
+                message = f"set {', '.join(missing)}: production starts with no default for them"
+                raise ValueError(message)
+        return self
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,60 @@
+"""The words that rows and requests share; see the life cycles in `lifecycles.py`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FeatureKind(StrEnum):
+    CONTINUOUS = "continuous"
+    INTEGER = "integer"
+    CATEGORICAL = "categorical"
+    BOOLEAN = "boolean"
+
+
+class SourceKind(StrEnum):
+    PHYSICAL_TEST = "physical_test"
+    SIMULATION = "simulation"
+
+
+class Split(StrEnum):
+    """What a sample may be used for.
+
+    TRAIN        trains the surrogate; its candidates form the pool
+    VALIDATION   stands for the target domain; chooses between surrogates
+    HOLDOUT      measures only: never trained on, never acquirable
+    """
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    HOLDOUT = "holdout"
+
+
+class SampleStatus(StrEnum):
+    """CANDIDATE has no target yet, LABELLED has one, ABANDONED will never be proposed again."""
+
+    CANDIDATE = "candidate"
+    LABELLED = "labelled"
+    ABANDONED = "abandoned"
+
+
+class Arm(StrEnum):
+    """CHOSEN by the strategy, or CONTROL: drawn at random as the unbiased comparator."""
+
+    CHOSEN = "chosen"
+    CONTROL = "control"
+
+
+class Oracle(StrEnum):
+    """What runs a simulation for us."""
+
+    OCCUPANT_MODEL = "occupant_model"
+
+
+class Evidence(StrEnum):
+    """Backtest of the strategy against random on the campaign's own data."""
+
+    BETTER = "better"
+    NOT_BETTER = "not_better"
+    WORSE = "worse"
+    NOT_ENOUGH_DATA = "not_enough_data"
