@@ -1,0 +1,87 @@
+"""Real engines for all tests, and one database per test from a migrated template."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+from sqlalchemy import make_url
+
+from service.embedded import EmbeddedEngines
+
+TEMPLATE = "crashscout_template"
+
+
+def pytest_configure() -> None:
+    """What the developer has set for a real installation must not reach the tests."""
+    for name in [name for name in os.environ if name.startswith("CRASHSCOUT_")]:
+        del os.environ[name]
+
+
+@contextmanager
+def temporary_data_folder() -> Iterator[Path]:
+    """Unlike pytest's own temporary folders, which are private, the engines' user can enter this one."""
+    folder = Path(tempfile.mkdtemp(prefix="crashscout-test-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    with temporary_data_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[EmbeddedEngines]:
+    with temporary_data_folder() as folder, EmbeddedEngines(folder, durable=False) as running:
+        yield running
+
+
+@pytest.fixture
+def broker_url(engines: EmbeddedEngines) -> Iterator[str]:
+    """The broker, emptied after each test."""
+    yield engines.broker_url
+    with redis.Redis.from_url(engines.redis_url) as client:
+        client.flushdb()
+
+
+def database_named(engines: EmbeddedEngines, name: str) -> str:
+    return make_url(engines.database_url).set(database=name).render_as_string()
+
+
+@pytest.fixture(scope="session")
+def administrator(engines: EmbeddedEngines) -> Iterator[psycopg.Connection]:
+    """A connection for CREATE and DROP DATABASE."""
+    url = make_url(engines.database_url).set(drivername="postgresql").render_as_string()
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def template_database(engines: EmbeddedEngines, administrator: psycopg.Connection) -> str:
+    """A database with all migrations, made once; each test gets a copy."""
+    from service.database.migrate import upgrade
+
+    administrator.execute(f"CREATE DATABASE {TEMPLATE}")
+    upgrade(database_named(engines, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(
+    engines: EmbeddedEngines, administrator: psycopg.Connection, template_database: str
+) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield database_named(engines, name)
+    administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
