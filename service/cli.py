@@ -6,8 +6,11 @@ Commands that need torch live in the worker package and join by the entry point 
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -21,6 +24,31 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback()
+def _crashscout() -> None:
+    # With a callback Typer keeps the command's name even where only one command is installed.
+    pass
+
+
+@app.command()
+def rolc(
+    path: Annotated[Path, typer.Argument(help="A crash test: an EV5 file, its folder, or a zip of it.")],
+    file_format: Annotated[str, typer.Option("--format", help="auto or ev5.")] = "auto",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Compute the ROLC label of each occupant of a crash test, with the channels and rule behind it."""
+    from service.ingest import label_occupants, read_crash_test
+    from service.ingest.report import as_document, print_table
+
+    test = read_crash_test(path, file_format=file_format)
+    labels = label_occupants(test)
+    if as_json:
+        typer.echo(json.dumps(as_document(test, labels), indent=2))
+    else:
+        print_table(test, labels, Console())
 
 
 def join_commands(application: typer.Typer) -> None:
