@@ -1,0 +1,102 @@
+"""What becomes of an acquisition: its result makes the sample labelled, its failure leaves it a candidate."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from service.acquisitions import service
+from service.acquisitions.schemas import Completion
+from service.audit import repository as audit
+from service.campaigns import service as campaigns
+from service.database.models import Recommendation, Sample
+from service.errors import ConflictError, FieldError, InputError
+from service.lifecycles import RecommendationStatus
+from service.queue.client import enqueue
+from service.queue.messages import Message, TaskName
+from service.samples import repository as samples_repository
+from service.samples import service as samples
+from service.samples.validation import check_features, check_target
+from service.vocabulary import SampleStatus
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def complete(session: Session, recommendation_id: int, result: Completion, *, actor: str) -> Recommendation:
+    """Store the result; what was not said to differ was executed as planned.
+
+    Raises:
+        NotFoundError: if there is no such recommendation.
+        TransitionError: if its status does not allow it.
+        InputError: if target or features do not fit the campaign.
+        ConflictError: if the sample has a label already (the first result stays).
+    """
+    row = service.change(
+        session, recommendation_id, RecommendationStatus.COMPLETED, actor=actor, reason=result.reason
+    )
+    sample = samples_repository.get_for_update(session, row.sample_id)
+    if sample.status is SampleStatus.LABELLED:
+        message = f"Sample {sample.id} has its label already."
+        raise ConflictError(message, hint="Add a repetition of the test as a sample of its own.")
+    _label(session, sample, result)
+    audit.record(
+        session,
+        actor,
+        "complete",
+        "recommendation",
+        row.id,
+        campaign_id=row.campaign_id,
+        after={"sample_id": sample.id, "target": sample.target, "late": row.is_late},
+    )
+    return row
+
+
+def _label(session: Session, sample: Sample, result: Completion) -> None:
+    schema = samples.schema_of(campaigns.get(session, sample.campaign_id))
+    errors: list[FieldError] = []
+    executed = check_features(result.executed_features, schema, "/executed_features", errors)
+    target = check_target(result.target, schema.target, errors)
+    if errors:
+        raise InputError("The result does not fit the campaign.", errors=errors)
+    sample.executed_features = {**sample.planned_features, **executed}
+    sample.target = target
+    sample.label_definition = result.label_definition or schema.target.label_definition
+    sample.label_details = result.label_details
+    sample.status, sample.labelled_at = SampleStatus.LABELLED, datetime.now(UTC)
+
+
+def abandon(session: Session, recommendation_id: int, *, actor: str, reason: str) -> Recommendation:
+    """Give the design up for good: it is never proposed again.
+
+    Raises:
+        NotFoundError: if there is no such recommendation.
+        TransitionError: if its status does not allow it.
+    """
+    row = service.change(
+        session, recommendation_id, RecommendationStatus.ABANDONED, actor=actor, reason=reason
+    )
+    sample = samples_repository.get_for_update(session, row.sample_id)
+    if sample.status is SampleStatus.CANDIDATE:
+        sample.status = SampleStatus.ABANDONED
+    return row
+
+
+def simulate(session: Session, recommendation_id: int, *, actor: str) -> Recommendation:
+    """Order a simulation that a worker runs itself; asking again sends a lost message once more.
+
+    Raises:
+        NotFoundError: if there is no such recommendation.
+        ConflictError: if its source has no oracle.
+        TransitionError: if it is neither approved nor under way.
+    """
+    row = service.get_recommendation(session, recommendation_id)
+    if row.sample.source.oracle is None:
+        message = f"Source '{row.sample.source.name}' has no oracle that a worker could run."
+        raise ConflictError(message, hint="Order it, run it yourself, and report it with :complete.")
+    if row.status not in {RecommendationStatus.ORDERED, RecommendationStatus.RUNNING}:
+        row = service.change(
+            session, recommendation_id, RecommendationStatus.ORDERED, actor=actor, reason="to be simulated"
+        )
+    enqueue(session, Message(TaskName.SIMULATION_RUN, row.id))
+    return row

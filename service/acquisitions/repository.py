@@ -1,0 +1,123 @@
+"""SQL of acquisition rounds and recommendations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
+
+from service.database.models import AcquisitionRound, Recommendation, RecommendationChange, Sample
+from service.lifecycles import OPEN, RecommendationStatus
+from service.pagination import PageRequest
+
+
+def add_round(session: Session, round_: AcquisitionRound) -> AcquisitionRound:
+    session.add(round_)
+    session.flush()  # the message and the Location header need the id
+    return round_
+
+
+def get_round(session: Session, round_id: int) -> AcquisitionRound | None:
+    return session.get(AcquisitionRound, round_id)
+
+
+def get_round_for_update(session: Session, round_id: int) -> AcquisitionRound | None:
+    return session.get(AcquisitionRound, round_id, with_for_update=True)
+
+
+def insert_recommendations(session: Session, rows: Sequence[dict[str, Any]], *, actor: str) -> list[int]:
+    """Store a batch with the first row of each history; ids in the order of the rows."""
+    statement = insert(Recommendation).returning(Recommendation.id, sort_by_parameter_order=True)
+    ids = list(session.scalars(statement, rows))
+    changes = [
+        {"recommendation_id": key, "to_status": RecommendationStatus.PROPOSED, "actor": actor, "reason": ""}
+        for key in ids
+    ]
+    session.execute(insert(RecommendationChange), changes)
+    return ids
+
+
+def get_recommendation(session: Session, recommendation_id: int) -> Recommendation | None:
+    options = [
+        joinedload(Recommendation.sample).joinedload(Sample.source),
+        selectinload(Recommendation.history),
+    ]
+    return session.get(Recommendation, recommendation_id, options=options, populate_existing=True)
+
+
+def lock_recommendation(session: Session, recommendation_id: int) -> Recommendation | None:
+    statement = (
+        select(Recommendation)
+        .where(Recommendation.id == recommendation_id)
+        .join(Recommendation.sample)
+        .join(Sample.source)
+        .options(contains_eager(Recommendation.sample).contains_eager(Sample.source))
+        .with_for_update(of=Recommendation)
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(statement).one_or_none()
+
+
+def add_change(session: Session, change: RecommendationChange) -> None:
+    session.add(change)
+
+
+def page(
+    session: Session,
+    request: PageRequest,
+    *,
+    campaign_id: int | None = None,
+    round_id: int | None = None,
+    status: RecommendationStatus | None = None,
+) -> Sequence[Recommendation]:
+    """Recommendations by id, which within a round is the order of their ranks."""
+    statement = (
+        select(Recommendation)
+        .where(Recommendation.id > request.after)
+        .options(joinedload(Recommendation.sample).joinedload(Sample.source))
+        .order_by(Recommendation.id)
+        .limit(request.limit + 1)
+    )
+    for column, value in (
+        (Recommendation.campaign_id, campaign_id),
+        (Recommendation.round_id, round_id),
+        (Recommendation.status, status),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    return session.scalars(statement).all()
+
+
+def of_campaign(session: Session, campaign_id: int, *, limit: int) -> Sequence[Recommendation]:
+    """The newest rounds first, each in the order of its ranks; for the dashboard."""
+    statement = (
+        select(Recommendation)
+        .where(Recommendation.campaign_id == campaign_id)
+        .options(joinedload(Recommendation.sample).joinedload(Sample.source))
+        .order_by(Recommendation.round_id.desc(), Recommendation.rank)
+        .limit(limit)
+    )
+    return session.scalars(statement).all()
+
+
+def is_open(session: Session, sample_id: int) -> bool:
+    statement = select(Recommendation.id).where(
+        Recommendation.sample_id == sample_id, Recommendation.status.in_(list(OPEN))
+    )
+    return session.scalars(statement.limit(1)).one_or_none() is not None
+
+
+def under_way(session: Session, campaign_id: int, source_id: int) -> int:
+    """Orders of one source that have not ended."""
+    statement = (
+        select(Recommendation.id)
+        .join(Recommendation.sample)
+        .where(
+            Recommendation.campaign_id == campaign_id,
+            Sample.source_id == source_id,
+            Recommendation.status.in_([RecommendationStatus.ORDERED, RecommendationStatus.RUNNING]),
+        )
+    )
+    return len(session.scalars(statement).all())

@@ -1,0 +1,230 @@
+"""Rules of acquisition rounds: what may be requested, proposed, decided and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from service.acquisitions import repository
+from service.acquisitions.schemas import AcquisitionRequest, AcquisitionRoundRead, RecommendationRead
+from service.campaigns import repository as campaigns_repository
+from service.campaigns import service as campaigns
+from service.database.models import (
+    AcquisitionRound,
+    Campaign,
+    Recommendation,
+    RecommendationChange,
+    Surrogate,
+)
+from service.errors import ConflictError, FieldError, InputError, NotFoundError, TransitionError
+from service.lifecycles import RecommendationStatus
+from service.pagination import PageRequest, cut_page
+from service.runs import repository as runs_repository
+from service.runs import service as runs
+from service.valuations import repository as valuations_repository
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def request_round(
+    session: Session, campaign: Campaign, request: AcquisitionRequest, *, actor: str
+) -> AcquisitionRound:
+    """A queued round with a frozen surrogate and budget.
+
+    Raises:
+        ConflictError: if there is no surrogate yet, or no money left.
+        InputError: if a source budget names an unknown source.
+        NotFoundError: if the surrogate is not one of this campaign.
+    """
+    surrogate = _surrogate(session, campaign, request.surrogate_id)
+    configuration = request.configuration.model_dump(mode="json")
+    configuration["budget"] = _budget(session, campaign, request.configuration.budget)
+    known = {source.name for source in campaign.sources}
+    errors = [
+        FieldError(
+            f"/configuration/source_budgets/{name}", f"unknown source: use one of {', '.join(sorted(known))}"
+        )
+        for name in request.configuration.source_budgets
+        if name not in known
+    ]
+    if errors:
+        raise InputError("The configuration does not fit the campaign.", errors=errors)
+    round_ = AcquisitionRound(
+        campaign_id=campaign.id,
+        surrogate_id=surrogate.id,
+        configuration=configuration,
+        seed=request.seed,
+        requested_by=actor,
+    )
+    repository.add_round(session, round_)
+    runs.submit(session, round_, actor=actor)
+    return round_
+
+
+def _surrogate(session: Session, campaign: Campaign, surrogate_id: int | None) -> Surrogate:
+    if surrogate_id is None:
+        surrogate = valuations_repository.newest_surrogate(session, campaign.id)
+        if surrogate is None:
+            message = "The campaign has no surrogate yet."
+            hint = f"POST /api/v1/campaigns/{campaign.id}/valuation-runs and wait until it has succeeded."
+            raise ConflictError(message, hint=hint)
+        return surrogate
+    surrogate = valuations_repository.get_surrogate(session, surrogate_id)
+    if surrogate is None or surrogate.campaign_id != campaign.id:
+        raise NotFoundError(f"Campaign {campaign.id} has no surrogate {surrogate_id}.")
+    return surrogate
+
+
+def _budget(session: Session, campaign: Campaign, wanted: Decimal | None) -> str | None:
+    """The budget of a round: what was asked for, never more than what is left."""
+    remaining = campaigns.remaining_budget(session, campaign)
+    if remaining is None:
+        return None if wanted is None else str(wanted)
+    if remaining <= 0:
+        message = f"The budget of {campaign.budget:,} {campaign.currency} is used up."
+        raise ConflictError(message, hint="Abandon approved recommendations, or start a campaign with more.")
+    return str(remaining if wanted is None else min(wanted, remaining))
+
+
+def get_round(session: Session, round_id: int) -> AcquisitionRound:
+    """The round.
+
+    Raises:
+        NotFoundError: if there is none with this id.
+    """
+    round_ = repository.get_round(session, round_id)
+    if round_ is None:
+        raise NotFoundError(f"There is no acquisition round {round_id}.")
+    return round_
+
+
+def cancel_round(session: Session, round_id: int, *, actor: str) -> AcquisitionRound:
+    """Cancel the round's computation.
+
+    Raises:
+        NotFoundError: if there is none with this id.
+        ConflictError: if it has ended already.
+    """
+    round_ = repository.get_round_for_update(session, round_id)
+    if round_ is None:
+        raise NotFoundError(f"There is no acquisition round {round_id}.")
+    runs.cancel(session, round_, actor=actor)
+    return round_
+
+
+def rounds_page(
+    session: Session, campaign: Campaign, request: PageRequest
+) -> tuple[Sequence[AcquisitionRound], bool]:
+    return cut_page(runs_repository.page(session, AcquisitionRound, campaign.id, request), request.limit)
+
+
+def read_round(round_: AcquisitionRound) -> AcquisitionRoundRead:
+    read = AcquisitionRoundRead.model_validate(round_)
+    if round_.metrics and "evidence" in round_.metrics:
+        read = read.model_copy(update={"evidence": round_.metrics["evidence"]})
+    return read
+
+
+def read_recommendation(row: Recommendation) -> RecommendationRead:
+    return RecommendationRead.model_validate(recommendation_fields(row))
+
+
+def recommendation_fields(row: Recommendation) -> dict[str, Any]:
+    """The row with what its sample and source add."""
+    columns = {column.key: getattr(row, column.key) for column in Recommendation.__mapper__.column_attrs}
+    return {
+        **columns,
+        "external_id": row.sample.external_id,
+        "source": row.sample.source.name,
+        "planned_features": row.sample.planned_features,
+        "lead_time_hours": row.sample.source.lead_time_hours,
+        "allowed": sorted(row.status.allowed),
+    }
+
+
+def recommendations_page(
+    session: Session,
+    request: PageRequest,
+    *,
+    campaign_id: int | None = None,
+    round_id: int | None = None,
+    status: RecommendationStatus | None = None,
+) -> tuple[Sequence[Recommendation], bool]:
+    rows = repository.page(session, request, campaign_id=campaign_id, round_id=round_id, status=status)
+    return cut_page(rows, request.limit)
+
+
+def get_recommendation(session: Session, recommendation_id: int) -> Recommendation:
+    """The recommendation with sample, source and history.
+
+    Raises:
+        NotFoundError: if there is none with this id.
+    """
+    row = repository.get_recommendation(session, recommendation_id)
+    if row is None:
+        raise NotFoundError(f"There is no recommendation {recommendation_id}.")
+    return row
+
+
+def change(
+    session: Session, recommendation_id: int, wanted: RecommendationStatus, *, actor: str, reason: str = ""
+) -> Recommendation:
+    """Move a recommendation to another status, with a row of history.
+
+    Raises:
+        NotFoundError: if there is none with this id.
+        TransitionError: if its status does not allow it, naming what it allows.
+        ConflictError: if an approval would spend more than is left, or an order exceeds the capacity.
+    """
+    row = repository.lock_recommendation(session, recommendation_id)
+    if row is None:
+        raise NotFoundError(f"There is no recommendation {recommendation_id}.")
+    if wanted not in row.status.allowed:
+        raise _illegal(row, wanted)
+    if wanted is RecommendationStatus.APPROVED:
+        _require_money(session, row)
+    if wanted is RecommendationStatus.ORDERED:
+        _require_capacity(session, row)
+    _apply(session, row, wanted, actor=actor, reason=reason)
+    return row
+
+
+def _illegal(row: Recommendation, wanted: RecommendationStatus) -> TransitionError:
+    allowed = ", ".join(sorted(row.status.allowed)) or "nothing: it has ended"
+    message = f"Recommendation {row.id} is {row.status} and cannot become {wanted}."
+    return TransitionError(message, hint=f"Allowed now: {allowed}.")
+
+
+def _require_money(session: Session, row: Recommendation) -> None:
+    campaigns_repository.lock(session, row.campaign_id)
+    campaign = campaigns.get(session, row.campaign_id)
+    remaining = campaigns.remaining_budget(session, campaign)
+    if remaining is not None and row.acquisition_cost > remaining:
+        message = (
+            f"It costs {row.acquisition_cost:,} {row.currency}, and {remaining:,} are left of the budget."
+        )
+        raise ConflictError(message, hint="Reject it, or abandon another approved one first.")
+
+
+def _require_capacity(session: Session, row: Recommendation) -> None:
+    source = row.sample.source
+    if source.capacity is None:
+        return
+    campaigns_repository.lock(session, row.campaign_id)
+    if repository.under_way(session, row.campaign_id, source.id) >= source.capacity:
+        message = f"Source '{source.name}' runs {source.capacity} orders at once, and all are under way."
+        raise ConflictError(message, hint="Wait for a result, or report the one that has ended.")
+
+
+def _apply(
+    session: Session, row: Recommendation, wanted: RecommendationStatus, *, actor: str, reason: str
+) -> None:
+    change_row = RecommendationChange(
+        recommendation_id=row.id, from_status=row.status, to_status=wanted, actor=actor, reason=reason
+    )
+    row.is_late = row.is_late or (wanted is RecommendationStatus.COMPLETED and row.status.accepts_late_result)
+    row.status, row.changed_at = wanted, datetime.now(UTC)
+    repository.add_change(session, change_row)

@@ -1,0 +1,68 @@
+"""SQL of campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.database.models import Campaign, Recommendation, Sample
+from service.lifecycles import PENDING, SPENT, RecommendationStatus
+from service.pagination import PageRequest
+
+
+def add(session: Session, campaign: Campaign) -> Campaign:
+    session.add(campaign)
+    session.flush()  # the caller needs the identity keys of the campaign and its sources
+    return campaign
+
+
+def get(session: Session, campaign_id: int) -> Campaign | None:
+    return session.get(Campaign, campaign_id)
+
+
+def lock(session: Session, campaign_id: int) -> None:
+    """Wait for other transactions that decide about this campaign's money."""
+    session.execute(select(Campaign.id).where(Campaign.id == campaign_id).with_for_update())
+
+
+def page(session: Session, request: PageRequest) -> Sequence[Campaign]:
+    statement = select(Campaign).where(Campaign.id > request.after).order_by(Campaign.id)
+    return session.scalars(statement.limit(request.limit + 1)).all()
+
+
+def newest(session: Session, limit: int) -> Sequence[Campaign]:
+    return session.scalars(select(Campaign).order_by(Campaign.id.desc()).limit(limit)).all()
+
+
+def sample_counts(session: Session, campaign_id: int) -> list[tuple[str, str, int]]:
+    """(status, split, count) of the campaign's samples."""
+    statement = (
+        select(Sample.status, Sample.split, func.count())
+        .where(Sample.campaign_id == campaign_id)
+        .group_by(Sample.status, Sample.split)
+    )
+    return [(status.value, split.value, count) for status, split, count in session.execute(statement)]
+
+
+def recommendation_totals(
+    session: Session, campaign_id: int
+) -> dict[RecommendationStatus, tuple[int, Decimal]]:
+    """(count, acquisition cost) of the campaign's recommendations by status."""
+    statement = (
+        select(Recommendation.status, func.count(), func.sum(Recommendation.acquisition_cost))
+        .where(Recommendation.campaign_id == campaign_id)
+        .group_by(Recommendation.status)
+    )
+    return {status: (count, total) for status, count, total in session.execute(statement)}
+
+
+def spent_and_committed(
+    totals: dict[RecommendationStatus, tuple[int, Decimal]],
+) -> tuple[Decimal, Decimal]:
+    """Money gone, and money promised to pending recommendations."""
+    spent = sum((totals[status][1] for status in SPENT if status in totals), Decimal(0))
+    committed = sum((totals[status][1] for status in PENDING if status in totals), Decimal(0))
+    return spent, committed

@@ -1,0 +1,43 @@
+"""REST: campaigns."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response, status
+
+from service.campaigns import service
+from service.campaigns.schemas import CampaignCreate, CampaignRead, CampaignSummary
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep
+from service.pagination import Page, encode_cursor
+from service.problems import responses
+
+router = APIRouter(prefix="/campaigns", tags=["campaigns"])
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, responses=responses(422))
+def create_campaign(
+    request: CampaignCreate, session: SessionDep, principal: Principal, response: Response
+) -> CampaignRead:
+    """Create a campaign: what the surrogate predicts, from what, for which domain, bought where."""
+    campaign = service.create(session, request, actor=principal.name)
+    response.headers["Location"] = f"/api/v1/campaigns/{campaign.id}"
+    return CampaignRead.model_validate(campaign)
+
+
+@router.get("", responses=responses(400))
+def list_campaigns(session: SessionDep, page: PageDep) -> Page[CampaignRead]:
+    """All campaigns, oldest first."""
+    rows, more = service.page(session, page)
+    items = [CampaignRead.model_validate(row) for row in rows]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+
+
+@router.get("/{campaign_id}", responses=responses(404))
+def read_campaign(campaign: CampaignDep) -> CampaignRead:
+    """One campaign with its feature schema and sources."""
+    return CampaignRead.model_validate(campaign)
+
+
+@router.get("/{campaign_id}/summary", responses=responses(404))
+def read_campaign_summary(campaign: CampaignDep, session: SessionDep) -> CampaignSummary:
+    """Counts and money of a campaign."""
+    return service.summary(session, campaign)

@@ -1,0 +1,189 @@
+"""What a campaign looks like from outside: feature schema, target, target domain, sources."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from service.vocabulary import FeatureKind, Oracle, SourceKind
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Money = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+# Columns of a table that are not features.
+RESERVED_NAMES = frozenset(
+    {"external_id", "source", "split", "group", "target", "label_definition", "provenance", "row", "id"}
+)
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
+class Strict(BaseModel):
+    """A request body: a misspelt field is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Feature(Strict):
+    """One input of the surrogate, known before the test."""
+
+    name: Name = Field(description="With its unit, for example `test_mass_kg`.")
+    unit: str = Field("1", max_length=32, description="`1` when it has none.")
+    kind: FeatureKind = FeatureKind.CONTINUOUS
+    minimum: Finite | None = None
+    maximum: Finite | None = None
+    categories: list[str] | None = Field(None, max_length=500)
+    required: bool = Field(
+        default=True, description="False: a missing value is allowed and encoded as missing."
+    )
+    known_before_test: bool = Field(default=True, description="Only such features may predict a test.")
+    description: str = Field("", max_length=1000)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.name in RESERVED_NAMES:
+            raise ValueError(f"'{self.name}' is a reserved column name: choose another")
+        if not self.known_before_test:
+            raise ValueError(
+                f"'{self.name}' is only known after the test: it would leak the result; remove it"
+            )
+        if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
+            raise ValueError(f"'{self.name}': minimum must be below maximum")
+        if (self.kind is FeatureKind.CATEGORICAL) != bool(self.categories):
+            raise ValueError(f"'{self.name}': give `categories` for kind categorical, and only there")
+        if self.categories and _repeated(self.categories):
+            raise ValueError(f"'{self.name}': repeated categories {_repeated(self.categories)}")
+        return self
+
+
+class Target(Strict):
+    """What the surrogate predicts."""
+
+    name: Name = "rolc_g"
+    unit: str = Field("g", max_length=32)
+    minimum: Finite | None = Field(5.0, description="A label outside the range is refused.")
+    maximum: Finite | None = 80.0
+    label_definition: str = Field("rolc/1", min_length=1, max_length=64, description="Rule of the labels.")
+
+
+class Condition(Strict):
+    """Bounds on one feature; all that are given must hold."""
+
+    feature: Name
+    minimum: Finite | None = None
+    maximum: Finite | None = None
+    categories: list[str] | None = None
+
+
+class TargetDomain(Strict):
+    """The distribution for which the surrogate must be good.
+
+    Validation samples stand for it; with conditions, known designs that meet all of them do too.
+    """
+
+    description: str = Field("", max_length=1000)
+    conditions: list[Condition] = Field(default_factory=list)
+
+
+class SourceCreate(Strict):
+    """Where labels can be bought."""
+
+    name: Name
+    kind: SourceKind
+    acquisition_cost: Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=2)]
+    currency: Currency = "USD"
+    lead_time_hours: Annotated[Decimal, Field(ge=0)] = Decimal(0)
+    capacity: int | None = Field(None, gt=0, description="Most orders under way at once.")
+    oracle: Oracle | None = Field(None, description="For simulations: what a worker runs itself.")
+
+
+class CampaignCreate(Strict):
+    """A new campaign."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "name": "Frontal 2027",
+                "feature_schema": [
+                    {"name": "impact_speed_kmh", "unit": "km/h", "minimum": 20, "maximum": 80},
+                    {"name": "test_mass_kg", "unit": "kg", "minimum": 700, "maximum": 4000},
+                ],
+                "target_domain": {"conditions": [{"feature": "test_mass_kg", "minimum": 2200}]},
+                "sources": [
+                    {"name": "full_vehicle", "kind": "physical_test", "acquisition_cost": "300000"},
+                ],
+                "budget": "1500000",
+            }
+        },
+    )
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    description: str = Field("", max_length=4000)
+    feature_schema: list[Feature] = Field(min_length=1, max_length=500)
+    target: Target = Target()
+    target_domain: TargetDomain = TargetDomain()
+    sources: list[SourceCreate] = Field(min_length=1, max_length=50)
+    currency: Currency = "USD"
+    budget: Money | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        features = {feature.name: feature for feature in self.feature_schema}
+        if repeated := _repeated(feature.name for feature in self.feature_schema):
+            raise ValueError(f"features named twice: {', '.join(repeated)}")
+        if repeated := _repeated(source.name for source in self.sources):
+            raise ValueError(f"sources named twice: {', '.join(repeated)}")
+        if self.target.name in features:
+            raise ValueError(f"the target '{self.target.name}' is also a feature: it would predict itself")
+        for condition in self.target_domain.conditions:
+            if condition.feature not in features:
+                raise ValueError(f"target_domain: unknown feature '{condition.feature}'")
+        for source in self.sources:
+            if source.currency != self.currency:
+                raise ValueError(
+                    f"source '{source.name}' is priced in {source.currency}: use {self.currency}"
+                )
+        return self
+
+
+class SourceRead(SourceCreate):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+
+
+class CampaignRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    description: str
+    feature_schema: list[Feature]
+    target: Target
+    target_domain: TargetDomain
+    sources: list[SourceRead]
+    currency: str
+    budget: Decimal | None
+    created_at: datetime
+
+
+class CampaignSummary(BaseModel):
+    """Counts and money of a campaign at one glance."""
+
+    samples: dict[Literal["candidate", "labelled", "abandoned"], int]
+    splits: dict[Literal["train", "validation", "holdout"], int]
+    recommendations: dict[str, int]
+    budget: Decimal | None
+    spent: Decimal
+    committed: Decimal
+    remaining: Decimal | None
+    currency: str

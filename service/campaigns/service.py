@@ -1,0 +1,84 @@
+"""Rules of campaigns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from service.audit import repository as audit
+from service.campaigns import repository
+from service.campaigns.schemas import CampaignCreate, CampaignSummary
+from service.database.models import Campaign, Source
+from service.errors import NotFoundError
+from service.pagination import PageRequest, cut_page
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def create(session: Session, request: CampaignCreate, *, actor: str) -> Campaign:
+    """A campaign with its sources."""
+    document = request.model_dump(mode="json")
+    campaign = Campaign(
+        name=request.name,
+        description=request.description,
+        feature_schema=document["feature_schema"],
+        target=document["target"],
+        target_domain=document["target_domain"],
+        currency=request.currency,
+        budget=request.budget,
+        sources=[Source(**source.model_dump()) for source in request.sources],
+    )
+    repository.add(session, campaign)
+    audit.record(session, actor, "create", "campaign", campaign.id, after=document, campaign_id=campaign.id)
+    return campaign
+
+
+def get(session: Session, campaign_id: int) -> Campaign:
+    """The campaign.
+
+    Raises:
+        NotFoundError: if there is none with this id.
+    """
+    campaign = repository.get(session, campaign_id)
+    if campaign is None:
+        message = f"There is no campaign {campaign_id}."
+        raise NotFoundError(message, hint="GET /api/v1/campaigns lists them.")
+    return campaign
+
+
+def page(session: Session, request: PageRequest) -> tuple[Sequence[Campaign], bool]:
+    return cut_page(repository.page(session, request), request.limit)
+
+
+def remaining_budget(session: Session, campaign: Campaign) -> Decimal | None:
+    """What may still be promised; None when the campaign has no budget."""
+    if campaign.budget is None:
+        return None
+    totals = repository.recommendation_totals(session, campaign.id)
+    return campaign.budget - sum(repository.spent_and_committed(totals), Decimal(0))
+
+
+def summary(session: Session, campaign: Campaign) -> CampaignSummary:
+    """Counts of samples and recommendations, and the money."""
+    statuses: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
+    for status, split, count in repository.sample_counts(session, campaign.id):
+        statuses[status] += count
+        splits[split] += count
+    totals = repository.recommendation_totals(session, campaign.id)
+    spent, committed = repository.spent_and_committed(totals)
+    return CampaignSummary.model_validate(
+        {
+            "samples": statuses,
+            "splits": splits,
+            "recommendations": {status.value: count for status, (count, _) in totals.items()},
+            "budget": campaign.budget,
+            "spent": spent,
+            "committed": committed,
+            "remaining": None if campaign.budget is None else campaign.budget - spent - committed,
+            "currency": campaign.currency,
+        }
+    )

@@ -1,0 +1,81 @@
+"""Every error leaves through here: a problem document for tools, a page for people."""
+
+from __future__ import annotations
+
+import logging
+from typing import cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from starlette.exceptions import HTTPException
+
+from service.admin.pages.error import render_error
+from service.errors import ConflictError, CrashscoutError, FieldError, InputError, UnavailableError
+from service.middleware import request_id_of
+from service.problems import MEDIA_TYPE, problem_of
+
+logger = logging.getLogger(__name__)
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(CrashscoutError, _handle_ours)
+    app.add_exception_handler(RequestValidationError, _handle_validation)
+    app.add_exception_handler(HTTPException, _handle_http)
+    app.add_exception_handler(IntegrityError, _handle_integrity)
+    app.add_exception_handler(DBAPIError, _handle_database)
+    app.add_exception_handler(Exception, _handle_unexpected)
+
+
+def answer(request: Request, error: CrashscoutError, headers: dict[str, str] | None = None) -> Response:
+    """The response for `error`: HTML for a browser on a page, else a problem document."""
+    problem = problem_of(error, instance=request.url.path, request_id=request_id_of(request))
+    wants_page = "text/html" in request.headers.get("accept", "")
+    if wants_page and not request.url.path.startswith("/api/"):
+        return HTMLResponse(render_error(request, problem), status_code=problem.status, headers=headers)
+    content = problem.model_dump(mode="json")
+    return JSONResponse(content, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _handle_ours(request: Request, error: Exception) -> Response:
+    ours = cast("CrashscoutError", error)
+    headers = {"WWW-Authenticate": 'Basic realm="crashscout", Bearer'} if ours.status == 401 else None
+    return answer(request, ours, headers)
+
+
+def _handle_validation(request: Request, error: Exception) -> Response:
+    details = cast("RequestValidationError", error).errors()
+    errors = [FieldError("/" + "/".join(str(part) for part in item["loc"]), item["msg"]) for item in details]
+    return answer(request, InputError("The request does not fit the API.", errors=errors))
+
+
+def _handle_http(request: Request, error: Exception) -> Response:
+    http = cast("HTTPException", error)
+    ours = CrashscoutError(str(http.detail))
+    ours.status, ours.code = http.status_code, _CODES.get(http.status_code, "http_error")
+    return answer(request, ours, dict(http.headers) if http.headers else None)
+
+
+def _handle_integrity(request: Request, error: Exception) -> Response:
+    """Two requests met: the checks before the insert passed in both, the constraint let one through."""
+    logger.info("integrity error", exc_info=error)
+    hint = "Another request changed the same rows at the same time: read them and send yours again."
+    return answer(request, ConflictError("The change collides with another one.", hint=hint))
+
+
+def _handle_database(request: Request, error: Exception) -> Response:
+    logger.error("database error", exc_info=error)
+    if isinstance(error, OperationalError):
+        return answer(
+            request, UnavailableError("The database does not answer.", hint="Try again in a moment.")
+        )
+    return _handle_unexpected(request, error)
+
+
+def _handle_unexpected(request: Request, error: Exception) -> Response:
+    logger.error("unexpected error", exc_info=error)
+    hint = "Our fault. The log holds the cause under this request id."
+    return answer(request, CrashscoutError("Something went wrong here.", hint=hint))

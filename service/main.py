@@ -1,0 +1,79 @@
+"""The web application: `uvicorn --factory service.main:create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from service import error_handlers, health
+from service.acquisitions.routes import router as acquisitions
+from service.admin.routes import install as install_dashboard
+from service.campaigns.routes import router as campaigns
+from service.database.engine import make_engine, make_session_factory
+from service.dependencies import principal_of, refuse_cross_site
+from service.middleware import BodyLimit, RequestFrame
+from service.problems import responses
+from service.queue.client import QueueClient, send_after_commit
+from service.samples.routes import router as samples
+from service.settings import Settings, get_settings
+from service.uploads.routes import router as uploads
+from service.valuations.routes import router as valuations
+
+DESCRIPTION = """Which crash test or simulation to run next, why, what it costs, and how sure we are.
+
+Long work answers 202 with a `Location` to follow. Errors are RFC 9457 problem documents with a stable `code`.
+Units stand in the names of fields, money is a decimal with a currency, times are RFC 3339 in UTC."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """A new application; engines are opened when it starts and closed when it stops."""
+    settings = settings or get_settings()
+    app = FastAPI(
+        title="Crashscout",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        generate_unique_id_function=_operation_id,
+        docs_url=None,  # Swagger UI and ReDoc load scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        dependencies=[Depends(refuse_cross_site)],
+    )
+    app.state.settings = settings
+    app.include_router(_api())
+    app.include_router(health.router)
+    install_dashboard(app)
+    error_handlers.install(app)
+    app.add_middleware(BodyLimit, limit=settings.max_body_mib * 2**20)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts)
+    app.add_middleware(RequestFrame)
+    return app
+
+
+def _api() -> APIRouter:
+    """Everything below /api/v1: denied without a valid key."""
+    api = APIRouter(prefix="/api/v1", dependencies=[Depends(principal_of)], responses=responses(401, 403))
+    for router in (campaigns, samples, uploads, valuations, acquisitions):
+        api.include_router(router)
+    return api
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The function's name: stable for generated clients."""
+    return route.name
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    app.state.engine = make_engine(settings.database_url)
+    app.state.sessions = make_session_factory(app.state.engine)
+    app.state.queue = QueueClient(settings.broker_url)
+    send_after_commit(app.state.sessions, app.state.queue)
+    yield
+    app.state.queue.close()
+    app.state.engine.dispose()

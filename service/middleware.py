@@ -1,0 +1,80 @@
+"""Plain ASGI middleware: request ids, body limits, security headers."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_SAFE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+# Charts and htmx are vendored; styles are inline where charts set sizes.
+_SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+}
+
+
+def request_id_of(request: Request) -> str:
+    """The id under which the log speaks of this request."""
+    return str(request.scope.get("crashscout.request_id", ""))
+
+
+class RequestFrame:
+    """Gives each request an id (the caller's, when it is a sane one) and each answer the security headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _SAFE_ID.match(given) else uuid.uuid4().hex
+        scope["crashscout.request_id"] = request_id
+
+        async def send_framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_framed)
+
+
+class BodyLimit:
+    """Refuses a request body beyond `limit` bytes, announced or not, before it fills the memory."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "0")
+        announced_bytes = int(announced) if announced.isdigit() else 0
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message: Message = {} if announced_bytes > self.limit else await receive()
+            received += len(message.get("body", b""))
+            if max(announced_bytes, received) > self.limit:
+                # Raised while the route reads, so that the ordinary handler answers.
+                detail = f"The request body is larger than {self.limit // 2**20} MiB: send it in parts."
+                raise HTTPException(413, detail)
+            return message
+
+        await self.app(scope, receive_limited, send)

@@ -1,0 +1,66 @@
+"""RFC 9457 problem documents: the one shape in which the API says what went wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from service.errors import CrashscoutError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemField(BaseModel):
+    pointer: str = Field(description="JSON pointer into the request.")
+    message: str
+
+
+class Problem(BaseModel):
+    """`code` is stable and meant for tools, `detail` for people."""
+
+    type: str = Field(examples=["urn:crashscout:problem:invalid_input"])
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str = ""
+    instance: str
+    request_id: str
+    errors: list[ProblemField] = []
+
+
+# Declared once per router; `ref` resolution puts the schema into the OpenAPI document.
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for the problems that a route may answer."""
+    return {status: {"model": Problem, "description": _TITLES[status]} for status in sorted(statuses)}
+
+
+_TITLES = {
+    400: "Bad request",
+    401: "Not authenticated",
+    403: "Forbidden",
+    404: "Not found",
+    409: "The state does not allow it",
+    412: "Changed meanwhile",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Invalid input",
+    500: "Internal error",
+    503: "Unavailable",
+}
+
+
+def problem_of(error: CrashscoutError, *, instance: str, request_id: str) -> Problem:
+    """The document for one of our own errors."""
+    return Problem(
+        type=f"urn:crashscout:problem:{error.code}",
+        title=_TITLES.get(error.status, "Error"),
+        status=error.status,
+        detail=error.message,
+        code=error.code,
+        hint=error.hint,
+        instance=instance,
+        request_id=request_id,
+        errors=[ProblemField(pointer=item.pointer, message=item.message) for item in error.errors],
+    )

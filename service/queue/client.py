@@ -1,0 +1,92 @@
+"""Enqueue after commit.
+
+A message is buffered in its session and sent once the transaction stands: a worker never sees an id whose
+row is not there. When the broker is away the row stays `queued` and the reaper sends it again.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from sqlalchemy import event
+from sqlalchemy.orm import Session, sessionmaker
+
+from service.queue.messages import Message
+
+logger = logging.getLogger(__name__)
+_BUFFER = "crashscout.messages"
+# A request must not hang on a broker that is away; the reaper heals what was not sent.
+BROKER_TIMEOUT_S = 2.0
+# Longer than any run: else Redis delivers a message that is being worked on a second time.
+VISIBILITY_TIMEOUT_S = 24 * 3600
+
+
+def make_celery(broker_url: str) -> Celery:
+    """The configuration that client and worker share."""
+    celery = Celery("crashscout", broker=broker_url)
+    celery.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            "socket_connect_timeout": BROKER_TIMEOUT_S,
+        },
+        timezone="UTC",
+    )
+    return celery
+
+
+class QueueClient:
+    """Sends messages by task name; knows nothing of the worker's code."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._celery = make_celery(broker_url)
+
+    def send(self, message: Message) -> bool:
+        """Hand the message to the broker; False (and a warning) when it cannot be reached."""
+        try:
+            self._celery.send_task(message.task, args=[message.row_id], queue=message.queue, retry=False)
+        except OperationalError as error:
+            logger.warning("broker away, %s %s waits for the reaper: %s", message.task, message.row_id, error)
+            return False
+        return True
+
+    def ping(self) -> None:
+        """Raise `OperationalError` when the broker does not answer."""
+        with self._celery.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+
+    def close(self) -> None:
+        self._celery.close()
+
+
+def enqueue(session: Session, message: Message) -> None:
+    """Send `message` once the transaction of `session` has committed."""
+    session.info.setdefault(_BUFFER, []).append(message)
+
+
+def send_after_commit(sessions: sessionmaker[Session], client: QueueClient) -> None:
+    """Make every session of the factory send its buffered messages when it commits."""
+
+    def flush(session: Session) -> None:
+        if session.in_nested_transaction():
+            return  # the hook also fires when a savepoint is released: too early
+        for message in session.info.pop(_BUFFER, []):
+            client.send(message)
+
+    def forget(session: Session) -> None:
+        session.info.pop(_BUFFER, None)
+
+    # A subclass of its own, so that two applications in one process do not share listeners.
+    bound = type("BoundSession", (sessions.class_,), {})
+    sessions.class_ = bound
+    event.listen(bound, "after_commit", flush)
+    event.listen(bound, "after_rollback", forget)

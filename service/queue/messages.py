@@ -1,0 +1,41 @@
+"""What travels through the queue: task names with ids and scalars, never rows or arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Queue(StrEnum):
+    """GPU trains, CPU simulates and reads, IO talks to the outside and keeps the house."""
+
+    GPU = "gpu"
+    CPU = "cpu"
+    IO = "io"
+
+
+class TaskName(StrEnum):
+    VALUATION_RUN = "valuation.run"
+    ACQUISITION_RANK = "acquisition.rank"
+    SIMULATION_RUN = "simulation.run"
+    RUNS_REAP = "runs.reap"
+
+
+QUEUE_OF_TASK = {
+    TaskName.VALUATION_RUN: Queue.GPU,
+    TaskName.ACQUISITION_RANK: Queue.GPU,
+    TaskName.SIMULATION_RUN: Queue.CPU,
+    TaskName.RUNS_REAP: Queue.IO,
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One call of one task with the id of the row that it works on."""
+
+    task: TaskName
+    row_id: int
+
+    @property
+    def queue(self) -> Queue:
+        return QUEUE_OF_TASK[self.task]

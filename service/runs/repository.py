@@ -1,0 +1,99 @@
+"""SQL that valuation runs and acquisition rounds share: claim, progress, end.
+
+Every change is a compare-and-set on status and attempt: of two workers with the same run, one wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from service.database.models import AcquisitionRound, ValuationRun
+from service.lifecycles import RunStatus
+from service.pagination import PageRequest
+
+Run = TypeVar("Run", bound=ValuationRun | AcquisitionRound)
+
+
+def page(session: Session, kind: type[Run], campaign_id: int, request: PageRequest) -> Sequence[Run]:
+    statement = (
+        select(kind)
+        .where(kind.campaign_id == campaign_id, kind.id > request.after)
+        .order_by(kind.id)
+        .limit(request.limit + 1)
+    )
+    return session.scalars(statement).all()
+
+
+def newest(session: Session, kind: type[Run], campaign_id: int, limit: int) -> Sequence[Run]:
+    statement = select(kind).where(kind.campaign_id == campaign_id).order_by(kind.id.desc()).limit(limit)
+    return session.scalars(statement).all()
+
+
+def claim(session: Session, kind: type[Run], run_id: int, *, worker: str, lease_s: int) -> Run | None:
+    """Take a queued run; None when it is not queued (any more)."""
+    now = datetime.now(UTC)
+    statement = (
+        update(kind)
+        .where(kind.id == run_id, kind.status == RunStatus.QUEUED)
+        .values(
+            status=RunStatus.RUNNING,
+            attempt=kind.attempt + 1,
+            worker=worker,
+            lease_expires_at=now + timedelta(seconds=lease_s),
+            started_at=now,
+            progress=0.0,
+            progress_message="loading the data",
+        )
+        .returning(kind)
+    )
+    return session.scalars(statement).one_or_none()
+
+
+def report(
+    session: Session, kind: type[Run], run: Run, *, progress: float, message: str, lease_s: int
+) -> bool | None:
+    """Write progress and extend the lease; whether a cancellation was asked for, None if no longer ours."""
+    statement = (
+        update(kind)
+        .where(kind.id == run.id, kind.status == RunStatus.RUNNING, kind.attempt == run.attempt)
+        .values(
+            progress=progress,
+            progress_message=message,
+            lease_expires_at=datetime.now(UTC) + timedelta(seconds=lease_s),
+        )
+        .returning(kind.cancel_requested)
+    )
+    return session.scalars(statement).one_or_none()
+
+
+def finish(session: Session, kind: type[Run], run: Run, status: RunStatus, **values: Any) -> bool:  # noqa: ANN401
+    """End our attempt; False when the run is no longer ours."""
+    statement = (
+        update(kind)
+        .where(kind.id == run.id, kind.status == RunStatus.RUNNING, kind.attempt == run.attempt)
+        .values(status=status, finished_at=datetime.now(UTC), lease_expires_at=None, **values)
+    )
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
+
+
+def lapsed(session: Session, kind: type[Run]) -> Sequence[Run]:
+    """Running runs whose worker gave no sign of life, locked against other reapers."""
+    statement = (
+        select(kind)
+        .where(kind.status == RunStatus.RUNNING, kind.lease_expires_at < datetime.now(UTC))
+        .with_for_update(skip_locked=True)
+    )
+    return session.scalars(statement).all()
+
+
+def waiting(session: Session, kind: type[Run], *, longer_than_s: float) -> Sequence[Run]:
+    """Queued runs that may never have been delivered."""
+    before = datetime.now(UTC) - timedelta(seconds=longer_than_s)
+    return session.scalars(
+        select(kind).where(kind.status == RunStatus.QUEUED, kind.created_at < before)
+    ).all()

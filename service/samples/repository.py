@@ -1,0 +1,106 @@
+"""SQL of samples and uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Select, insert, select
+from sqlalchemy.orm import Session, joinedload
+
+from service.database.models import Recommendation, Sample, Source
+from service.lifecycles import PENDING
+from service.pagination import PageRequest
+from service.samples.schemas import SampleFilter
+from service.vocabulary import SampleStatus, Split
+
+
+def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Insert in a few statements; ids in the order of the rows."""
+    if not rows:
+        return []
+    statement = insert(Sample).returning(Sample.id, sort_by_parameter_order=True)
+    return list(session.scalars(statement, rows))
+
+
+def get(session: Session, sample_id: int) -> Sample | None:
+    return session.get(Sample, sample_id, options=[joinedload(Sample.source)])
+
+
+def get_for_update(session: Session, sample_id: int) -> Sample:
+    return session.scalars(select(Sample).where(Sample.id == sample_id).with_for_update(of=Sample)).one()
+
+
+def known_external_ids(session: Session, campaign_id: int, names: Iterable[str]) -> set[str]:
+    statement = select(Sample.external_id).where(
+        Sample.campaign_id == campaign_id, Sample.external_id.in_(list(names))
+    )
+    return {name for name in session.scalars(statement) if name is not None}
+
+
+def splits_of_groups(session: Session, campaign_id: int, groups: Iterable[str]) -> dict[str, set[Split]]:
+    """The splits in which each of the named groups stands already."""
+    statement = (
+        select(Sample.group, Sample.split)
+        .where(Sample.campaign_id == campaign_id, Sample.group.in_(list(groups)))
+        .distinct()
+    )
+    found: dict[str, set[Split]] = {}
+    for group, split in session.execute(statement):
+        found.setdefault(str(group), set()).add(split)
+    return found
+
+
+def page(session: Session, campaign_id: int, wanted: SampleFilter, request: PageRequest) -> Sequence[Sample]:
+    statement = (
+        select(Sample)
+        .where(Sample.campaign_id == campaign_id, Sample.id > request.after)
+        .options(joinedload(Sample.source))
+        .order_by(Sample.id)
+        .limit(request.limit + 1)
+    )
+    return session.scalars(_filtered(statement, wanted)).all()
+
+
+def _filtered(statement: Select[Sample], wanted: SampleFilter) -> Select[Sample]:
+    for name in ("status", "split", "group", "external_id"):
+        value = getattr(wanted, name)
+        if value is not None:
+            statement = statement.where(getattr(Sample, name) == value)
+    if wanted.source is not None:
+        statement = statement.join(Source, Source.id == Sample.source_id).where(Source.name == wanted.source)
+    return statement
+
+
+def labelled(session: Session, campaign_id: int, *, splits: Iterable[Split]) -> Sequence[Sample]:
+    """Labelled samples of the given splits, in the order of their ids."""
+    statement = select(Sample).where(
+        Sample.campaign_id == campaign_id,
+        Sample.status == SampleStatus.LABELLED,
+        Sample.split.in_(list(splits)),
+    )
+    return session.scalars(statement.order_by(Sample.id)).all()
+
+
+def validation(session: Session, campaign_id: int) -> Sequence[Sample]:
+    """All samples that stand for the target domain, labelled or not."""
+    statement = select(Sample).where(Sample.campaign_id == campaign_id, Sample.split == Split.VALIDATION)
+    return session.scalars(statement.order_by(Sample.id)).all()
+
+
+def candidates(session: Session, campaign_id: int) -> Sequence[Sample]:
+    """Everything in split train that has no target yet, pending ones included."""
+    statement = select(Sample).where(
+        Sample.campaign_id == campaign_id,
+        Sample.status == SampleStatus.CANDIDATE,
+        Sample.split == Split.TRAIN,
+    )
+    return session.scalars(statement.order_by(Sample.id)).all()
+
+
+def open_sample_ids(session: Session, campaign_id: int, statuses: Iterable[Any] = PENDING) -> set[int]:
+    """Samples of the campaign that have a recommendation in one of `statuses`."""
+    statement = select(Recommendation.sample_id).where(
+        Recommendation.campaign_id == campaign_id, Recommendation.status.in_(list(statuses))
+    )
+    return set(session.scalars(statement))

@@ -1,0 +1,91 @@
+"""REST: samples, singly and in bulk."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response, status
+
+from service.dependencies import CampaignDep, PageDep, Principal, RawBodyDep, SessionDep, SettingsDep
+from service.pagination import Page, encode_cursor
+from service.problems import responses
+from service.samples import service
+from service.samples.schemas import BulkResult, OnError, SampleCreate, SampleFilter, SampleRead
+from service.samples.tables import read_rows
+
+router = APIRouter(tags=["samples"])
+
+_ROW = {"$ref": "#/components/schemas/SampleCreate"}
+_BULK_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"samples": {"type": "array", "items": _ROW}},
+                    "required": ["samples"],
+                }
+            },
+            "application/x-ndjson": {"schema": {"type": "string", "description": "One sample a line."}},
+            "text/csv": {
+                "schema": {
+                    "type": "string",
+                    "description": "Columns external_id, source, split, group, target, label_definition, "
+                    "and one per feature (`executed.<feature>` for what was run differently).",
+                }
+            },
+        },
+    }
+}
+
+
+@router.post("/campaigns/{campaign_id}/samples", status_code=201, responses=responses(404, 409, 422))
+def create_sample(
+    request: SampleCreate,
+    campaign: CampaignDep,
+    session: SessionDep,
+    principal: Principal,
+    response: Response,
+) -> SampleRead:
+    """Add one sample: labelled when it has a target, else a candidate."""
+    sample = service.create(session, campaign, request, actor=principal.name)
+    response.headers["Location"] = f"/api/v1/samples/{sample.id}"
+    return service.read(sample, sample.source.name)
+
+
+@router.post(
+    "/campaigns/{campaign_id}/samples:bulk",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(404, 409, 413, 422),
+    openapi_extra=_BULK_BODY,
+)
+def create_samples(
+    campaign: CampaignDep,
+    session: SessionDep,
+    principal: Principal,
+    settings: SettingsDep,
+    body: RawBodyDep,
+    on_error: OnError = OnError.REJECT_ALL,
+) -> BulkResult:
+    """Add many samples from JSON, NDJSON or CSV in one transaction, with a result per row."""
+    features = service.schema_of(campaign).features
+    rows = read_rows(body.content, body.content_type, features, most=settings.max_bulk_rows)
+    return service.create_bulk(session, campaign, rows, on_error, actor=principal.name)
+
+
+@router.get("/campaigns/{campaign_id}/samples", responses=responses(400, 404))
+def list_samples(
+    campaign: CampaignDep, session: SessionDep, page: PageDep, wanted: Annotated[SampleFilter, Depends()]
+) -> Page[SampleRead]:
+    """Samples of a campaign, oldest first."""
+    rows, more = service.page(session, campaign, wanted, page)
+    items = [service.read(row, row.source.name) for row in rows]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+
+
+@router.get("/samples/{sample_id}", responses=responses(404))
+def read_sample(sample_id: int, session: SessionDep) -> SampleRead:
+    """One sample."""
+    sample = service.get(session, sample_id)
+    return service.read(sample, sample.source.name)

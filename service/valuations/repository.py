@@ -1,0 +1,90 @@
+"""SQL of valuation runs, data values and surrogates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session, joinedload, undefer
+
+from service.database.models import DataValue, Sample, Surrogate, ValuationRun
+from service.pagination import PageRequest
+
+
+def add(session: Session, run: ValuationRun) -> ValuationRun:
+    session.add(run)
+    session.flush()  # the message and the Location header need the id
+    return run
+
+
+def get(session: Session, run_id: int) -> ValuationRun | None:
+    return session.get(ValuationRun, run_id)
+
+
+def get_for_update(session: Session, run_id: int) -> ValuationRun | None:
+    return session.get(ValuationRun, run_id, with_for_update=True)
+
+
+def insert_values(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    session.execute(insert(DataValue), rows)
+
+
+def values_page(
+    session: Session, run_id: int, request: PageRequest, *, lowest_first: bool
+) -> Sequence[DataValue]:
+    """Values by rank; `after` is the number of values seen so far."""
+    order = DataValue.rank.desc() if lowest_first else DataValue.rank
+    statement = (
+        select(DataValue)
+        .where(DataValue.valuation_run_id == run_id)
+        .options(joinedload(DataValue.sample).joinedload(Sample.source))
+        .order_by(order)
+        .offset(request.after)  # ranks are dense and frozen: an offset is as stable as a key here
+        .limit(request.limit + 1)
+    )
+    return session.scalars(statement).all()
+
+
+def values_of(session: Session, run_id: int) -> dict[int, float]:
+    """Data value by sample id."""
+    statement = select(DataValue.sample_id, DataValue.value).where(DataValue.valuation_run_id == run_id)
+    return dict(session.execute(statement).tuples())
+
+
+def components_of(session: Session, run_id: int) -> Sequence[tuple[int, float, float, float]]:
+    """(sample id, value, target loss, transport) of all samples, for charts."""
+    statement = (
+        select(DataValue.sample_id, DataValue.value, DataValue.target_loss, DataValue.transport)
+        .where(DataValue.valuation_run_id == run_id)
+        .order_by(DataValue.rank)
+    )
+    return session.execute(statement).tuples().all()
+
+
+def add_surrogate(session: Session, surrogate: Surrogate) -> None:
+    session.add(surrogate)
+
+
+def get_surrogate(session: Session, surrogate_id: int, *, with_artefact: bool = False) -> Surrogate | None:
+    options = [undefer(Surrogate.artefact)] if with_artefact else []
+    return session.get(Surrogate, surrogate_id, options=options)
+
+
+def newest_surrogate(session: Session, campaign_id: int) -> Surrogate | None:
+    statement = select(Surrogate).where(Surrogate.campaign_id == campaign_id).order_by(Surrogate.id.desc())
+    return session.scalars(statement.limit(1)).one_or_none()
+
+
+def surrogate_of_run(session: Session, run_id: int) -> Surrogate | None:
+    return session.scalars(select(Surrogate).where(Surrogate.valuation_run_id == run_id)).one_or_none()
+
+
+def surrogates_page(session: Session, campaign_id: int, request: PageRequest) -> Sequence[Surrogate]:
+    statement = (
+        select(Surrogate)
+        .where(Surrogate.campaign_id == campaign_id, Surrogate.id > request.after)
+        .order_by(Surrogate.id)
+        .limit(request.limit + 1)
+    )
+    return session.scalars(statement).all()

@@ -1,0 +1,116 @@
+"""Rules of valuation runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from service.campaigns import repository as campaigns_repository
+from service.database.models import Campaign, DataValue, Surrogate, ValuationRun
+from service.errors import ConflictError, NotFoundError
+from service.pagination import PageRequest, cut_page
+from service.runs import repository as runs_repository
+from service.runs import service as runs
+from service.valuations import repository
+from service.valuations.schemas import DataValueRead, ValuationRequest
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+# Fewer say nothing about a sample's value.
+LEAST_LABELLED = 10
+
+
+def request_run(
+    session: Session, campaign: Campaign, request: ValuationRequest, *, actor: str
+) -> ValuationRun:
+    """A queued run.
+
+    Raises:
+        ConflictError: if the campaign has too few samples to learn from, or nothing that stands for its
+            target domain; the worker checks the snapshot that it takes once more.
+    """
+    _require_data(session, campaign)
+    run = ValuationRun(
+        campaign_id=campaign.id,
+        configuration=request.configuration.model_dump(mode="json"),
+        seed=request.seed,
+        requested_by=actor,
+    )
+    repository.add(session, run)
+    runs.submit(session, run, actor=actor)
+    return run
+
+
+def _require_data(session: Session, campaign: Campaign) -> None:
+    counts = campaigns_repository.sample_counts(session, campaign.id)
+    labelled = sum(n for status, split, n in counts if (status, split) == ("labelled", "train"))
+    if labelled < LEAST_LABELLED:
+        message = f"The campaign has {labelled} labelled samples in split train, and needs {LEAST_LABELLED}."
+        raise ConflictError(message, hint="POST .../samples:bulk with targets first.")
+    has_validation = any(split == "validation" for _, split, _ in counts)
+    if not has_validation and not campaign.target_domain["conditions"]:
+        message = "Nothing stands for the target domain."
+        hint = "Add samples in split validation (a target is not needed), or create the campaign with conditions."
+        raise ConflictError(message, hint=hint)
+
+
+def get(session: Session, run_id: int) -> ValuationRun:
+    """The run.
+
+    Raises:
+        NotFoundError: if there is none with this id.
+    """
+    run = repository.get(session, run_id)
+    if run is None:
+        raise NotFoundError(f"There is no valuation run {run_id}.")
+    return run
+
+
+def cancel(session: Session, run_id: int, *, actor: str) -> ValuationRun:
+    """Cancel the run.
+
+    Raises:
+        NotFoundError: if there is none with this id.
+        ConflictError: if it has ended already.
+    """
+    run = repository.get_for_update(session, run_id)
+    if run is None:
+        raise NotFoundError(f"There is no valuation run {run_id}.")
+    runs.cancel(session, run, actor=actor)
+    return run
+
+
+def page(session: Session, campaign: Campaign, request: PageRequest) -> tuple[Sequence[ValuationRun], bool]:
+    return cut_page(runs_repository.page(session, ValuationRun, campaign.id, request), request.limit)
+
+
+def read_value(row: DataValue) -> DataValueRead:
+    columns = {column.key: getattr(row, column.key) for column in DataValue.__mapper__.column_attrs}
+    return DataValueRead.model_validate({**columns, "external_id": row.sample.external_id})
+
+
+def values_page(
+    session: Session, run: ValuationRun, request: PageRequest, *, lowest_first: bool
+) -> tuple[Sequence[DataValue], bool]:
+    return cut_page(
+        repository.values_page(session, run.id, request, lowest_first=lowest_first), request.limit
+    )
+
+
+def get_surrogate(session: Session, surrogate_id: int, *, with_artefact: bool = False) -> Surrogate:
+    """The surrogate.
+
+    Raises:
+        NotFoundError: if there is none with this id.
+    """
+    surrogate = repository.get_surrogate(session, surrogate_id, with_artefact=with_artefact)
+    if surrogate is None:
+        raise NotFoundError(f"There is no surrogate {surrogate_id}.")
+    return surrogate
+
+
+def surrogates_page(
+    session: Session, campaign: Campaign, request: PageRequest
+) -> tuple[Sequence[Surrogate], bool]:
+    return cut_page(repository.surrogates_page(session, campaign.id, request), request.limit)
