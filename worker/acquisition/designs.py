@@ -1,0 +1,89 @@
+"""Designs as points: which ones are the same, and how far a candidate is from what was tested."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worker.acquisition.problem import FloatArray, IntArray
+from worker.acquisition.reasons import Novelty
+
+# Encoded features are standardised: designs that differ by less than about this share of a standard
+# deviation in every feature are one design.
+SAME_DESIGN = 1e-5
+REFERENCE_ROWS = 1000
+BLOCK_ENTRIES = 20_000_000
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The labelled neighbour of each of b rows.
+
+    Attributes:
+        nearest: (b,) row of the nearest labelled sample.
+        distance: (b,) to it, root mean square over the columns, in their units (standard deviations).
+        novelty: class of that distance among the labelled samples' own nearest-neighbour distances: up to
+            their median is close, above their 90 % quantile is far.
+    """
+
+    nearest: IntArray
+    distance: FloatArray
+    novelty: tuple[Novelty, ...]
+
+
+def design_ids(*matrices: FloatArray) -> list[IntArray]:
+    """Equal ids for equal normalised planned features, across all matrices.
+
+    The source is one of the encoded features, so a test and a simulation of one design differ.
+
+    Args:
+        matrices: each (rows, d), encoded by the same transform.
+
+    Returns:
+        One (rows,) array of ids for each matrix. O(N log N) in all rows together.
+    """
+    # + 0.0 turns -0.0 into 0.0, which the comparison of bytes would tell apart
+    rounded = np.ascontiguousarray(np.round(np.concatenate(matrices) / SAME_DESIGN) + 0.0)
+    rows = rounded.view(np.dtype((np.void, rounded.dtype.itemsize * rounded.shape[1]))).ravel()
+    ids = np.unique(rows, return_inverse=True)[1].astype(np.int64)
+    return np.split(ids, np.cumsum([len(matrix) for matrix in matrices])[:-1])
+
+
+def surroundings(rows: FloatArray, labelled: FloatArray) -> Surroundings:
+    """Nearest labelled sample of each row; at most 1,000 labelled rows serve as the yardstick of "far".
+
+    Args:
+        rows: (b, d) encoded designs.
+        labelled: (n, d), n >= 1.
+
+    Cost: O((b + min(n, 1000)) n d) time, bounded memory.
+    """
+    nearest, distance = _nearest(rows, labelled)
+    yardstick = np.unique(np.linspace(0, len(labelled) - 1, REFERENCE_ROWS).astype(np.int64))
+    _, own = _nearest(labelled[yardstick], labelled, own_rows=yardstick)
+    near, far = np.quantile(own, [0.5, 0.9]) if len(labelled) > 1 else (0.0, np.inf)
+    return Surroundings(nearest, distance, tuple(_novelty(one, near, far) for one in distance))
+
+
+def _novelty(distance: float, near: float, far: float) -> Novelty:
+    if distance > far:
+        return Novelty.FAR
+    return Novelty.CLOSE if distance <= near else Novelty.MODERATE
+
+
+def _nearest(
+    rows: FloatArray, labelled: FloatArray, *, own_rows: IntArray | None = None
+) -> tuple[IntArray, FloatArray]:
+    """Index of and distance to the nearest labelled row; `own_rows` are the rows' own indices, left out."""
+    nearest = np.empty(len(rows), dtype=np.int64)
+    distance = np.empty(len(rows))
+    size = max(1, BLOCK_ENTRIES // labelled.size)
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
+        squares = np.mean((block[:, None, :] - labelled[None, :, :]) ** 2, axis=2)
+        if own_rows is not None:
+            squares[np.arange(len(block)), own_rows[start : start + size]] = np.inf
+        nearest[start : start + size] = squares.argmin(axis=1)
+        distance[start : start + size] = np.sqrt(squares.min(axis=1))
+    return nearest, distance
