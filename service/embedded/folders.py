@@ -147,4 +147,8 @@ class FolderLock:
 
 
 def _is_alive(pid: str) -> bool:
-    return pid.isdecimal() and Path("/proc", pid).exists()
+    """False for a zombie, killed and not yet collected, too."""
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):  # no such process, or no pid was written yet
+        return False

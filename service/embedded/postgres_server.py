@@ -27,16 +27,27 @@ def data_major(data: Path) -> int | None:
 
 
 def initialise(
-    data: Path, initdb: Path, *, log: Path, spawner: ThreadPoolExecutor, user: EngineUser | None, lock_fd: int
+    data: Path,
+    initdb: Path,
+    *,
+    durable: bool,
+    spawner: ThreadPoolExecutor,
+    user: EngineUser | None,
+    lock_fd: int,
 ) -> None:
     """Make the data directory beside its place and move it there whole: a killed initdb leaves no half of one."""
     unfinished = data.with_name(f"{data.name}.new")
     if unfinished.exists():
         shutil.rmtree(unfinished)
     make_private_folder(unfinished, user)
-    command = [initdb, "-D", unfinished, "-U", ROLE, "-A", "trust", "-E", "UTF8", "--no-locale", "-k"]
+    # Trust is safe here: whoever reaches the socket has passed its private folder.
+    options = ["--username", ROLE, "--auth=trust", "--encoding=UTF8", "--no-locale", "--data-checksums"]
+    command = [str(initdb), "-D", str(unfinished), *options]
+    if not durable:
+        command.append("--no-sync")
+    log = data.with_name("initdb.log")
     process = EngineProcess(
-        "initdb", [*map(str, command)], log=log, stop_signal=signal.SIGKILL, kill_signal=signal.SIGKILL
+        "initdb", command, log=log, stop_signal=signal.SIGKILL, kill_signal=signal.SIGKILL
     )
     process.start(spawner, user=user, lock_fd=lock_fd)
     try:
