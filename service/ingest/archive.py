@@ -6,7 +6,9 @@ than the archive are refused before anything is read.
 
 from __future__ import annotations
 
+import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +20,10 @@ from pathlib import Path, PurePosixPath
 from service.errors import FileFormatError, TooLargeError
 
 ZIP_MAGIC = b"PK"
+# What zipfile and the decompressors raise on damaged or unsupported input.
+ZIP_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ def _read_file(path: Path, limits: ArchiveLimits) -> bytes:
 def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except ZIP_DAMAGE as error:
         raise FileFormatError(
             f"{path.name} is not a readable zip: {error}.", hint="It may be cut off; send it again."
         ) from error
@@ -173,7 +179,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     # zipfile never yields more than the size the directory declares, and that size was checked.
     try:
         return archive.read(info)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except ZIP_DAMAGE as error:
         raise FileFormatError(
             f"The zip member {info.filename!r} cannot be unpacked: {error}.", hint="Make the zip again."
         ) from error

@@ -99,26 +99,22 @@ def parse_curve(content: bytes) -> NDArray[np.float64]:
     columns = len(lines[0].split())
     if columns not in {1, 2}:
         raise FileFormatError(f"row 1 has {columns} columns; one value, or time and value, is expected.")
-    rows = [line.split() for line in lines]
-    try:
-        table = np.array(rows, dtype=np.float64)
-    except ValueError:
-        raise FileFormatError(_first_bad_row(rows, columns)) from None
+    table = np.array([_row(number, line, columns) for number, line in enumerate(lines, start=1)])
     if not np.isfinite(table).all():
         raise FileFormatError(f"row {int(np.argmax(~np.isfinite(table).all(axis=1))) + 1} is not finite.")
     return table
 
 
-def _first_bad_row(rows: list[list[str]], columns: int) -> str:
-    for number, row in enumerate(rows, start=1):
-        if len(row) != columns:
-            return f"row {number} has {len(row)} columns instead of {columns}."
-        for text in row:
-            try:
-                float(text)
-            except ValueError:
-                return f"row {number}: {text[:40]!r} is not a number."
-    return "it is not a table of numbers."
+def _row(number: int, line: str, columns: int) -> list[float]:
+    texts = line.split()
+    if len(texts) != columns:
+        raise FileFormatError(f"row {number} has {len(texts)} columns instead of {columns}.")
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        raise FileFormatError(
+            f"row {number}, {line.strip()[:60]!r}, is not a number in each column."
+        ) from None
 
 
 def _check_times(times_s: NDArray[np.float64], first: int, interval_us: int) -> None:

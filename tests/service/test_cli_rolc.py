@@ -1,0 +1,117 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service import cli
+from service.errors import FileFormatError
+from tests.ev5_writer import ev5_files, specification, usual_curves, write_folder, zipped
+
+REAL = Path(__file__).parents[3] / "shared/data/nhtsa_10146"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run `crashscout` in this process; gives status, standard output and standard error."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def _run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["crashscout", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    return _run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "test", ev5_files())
+
+
+def test_json_is_one_document_per_test_and_an_entry_per_occupant(run, folder):
+    status, output, errors = run("rolc", folder, "--json")
+    assert (status, errors) == (0, "")
+    document = json.loads(output)
+    assert document["test_number"] == "4711"
+    driver, passenger = document["occupants"]
+    assert set(driver) == {
+        "occupant", "location", "rolc_g", "olc_g", "t1_ms", "t2_ms", "label_definition", "channels", "flags",
+    }  # fmt: skip
+    assert (driver["occupant"], passenger["occupant"]) == ("driver", "passenger")
+    assert driver["label_definition"] == "rolc/1"
+    assert 15 < driver["rolc_g"] < 45
+
+
+def test_a_zip_gives_the_same_bytes_as_the_folder(run, folder, tmp_path):
+    (tmp_path / "test.zip").write_bytes(zipped(ev5_files(), folder="v04711"))
+    assert run("rolc", tmp_path / "test.zip", "--json") == run("rolc", folder, "--json", "--format", "ev5")
+
+
+def test_the_table_shows_the_label_and_takes_no_markup_from_the_file(run, folder):
+    status, output, _ = run("rolc", folder)
+    assert status == 0
+    assert "SYNTHETIC [bold] TEST" in output
+    assert "driver" in output
+    assert "rolc/1" in output
+    assert "010 FLLR NA X, 011 FLRR NA X, 001 CHST 01 X" in output
+
+
+def test_what_is_missing_is_said_in_both_forms(run, tmp_path):
+    curves = usual_curves()
+    curves[2].fields["DASTAT"] = "CF"
+    broken = write_folder(tmp_path / "broken", ev5_files(curves))
+    _, output, _ = run("rolc", broken, "--json")
+    document = json.loads(output)
+    assert document["occupants"][1]["rolc_g"] is None
+    assert document["occupants"][1]["flags"] == ["no_usable_chest_sensor"]
+    assert document["quarantined"] == [{"part": "003 CHST 02 X", "reason": "the channel failed (DASTAT CF)."}]
+    _, output, _ = run("rolc", broken)
+    assert "missing" in output
+    assert "left out: 003 CHST 02 X: the channel failed (DASTAT CF)." in output
+
+
+def test_errors_are_one_line_and_status_2(run, tmp_path):
+    (tmp_path / "empty.EV5").touch()
+    (tmp_path / "cut.EV5").write_text(specification(usual_curves())[:900])
+    (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04")
+    (tmp_path / "v1.mme").write_text("x")
+    expected = {
+        "empty.EV5": "empty.EV5 is empty",
+        "cut.EV5": "cut.EV5 is truncated",
+        "bad.zip": "bad.zip is not a readable zip",
+        "v1.mme": "the format iso_mme cannot be read yet",
+        "nothing": "nothing does not exist",
+    }
+    for name, message in expected.items():
+        status, output, errors = run("rolc", tmp_path / name)
+        assert (status, output) == (2, "")
+        assert errors.startswith("crashscout: ")
+        assert message in errors
+        assert errors.count("\n") == 1
+
+
+def test_the_error_is_part_of_the_tree():
+    assert FileFormatError("x").status == 422
+
+
+def test_as_a_process(folder):
+    command = [Path(sys.executable).with_name("crashscout"), "rolc", folder, "--json"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"LANG": "C"}
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(json.loads(done.stdout)["occupants"]) == 2
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="NHTSA test 10146 is not beside the repository")
+def test_the_real_test(run):
+    _, output, _ = run("rolc", REAL, "--json")
+    driver, passenger = json.loads(output)["occupants"]
+    assert driver["rolc_g"] == pytest.approx(25.83, abs=0.05)
+    assert (driver["t1_ms"], driver["t2_ms"]) == (pytest.approx(23.7, abs=0.1), pytest.approx(95.5, abs=0.1))
+    assert passenger["rolc_g"] == pytest.approx(28.2, abs=0.05)
+    assert driver["olc_g"] == pytest.approx(29.39, abs=0.05)
