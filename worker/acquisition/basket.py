@@ -48,14 +48,18 @@ def price(problem: RankingProblem) -> FloatArray:
 def affordable(problem: RankingProblem, picked: Sequence[int], *, share: float = 1.0) -> BoolArray:
     """(m,) whether a candidate fits beside the picked rows into `share` of each budget that applies."""
     limits, costs = problem.limits, problem.acquisition_cost
-    room = np.full(problem.size, math.inf)
+    fits = np.ones(problem.size, dtype=np.bool_)
     if limits.budget is not None:
-        room[:] = share * limits.budget - math.fsum(costs[index] for index in picked)
+        fits = _fits(costs, picked, share * limits.budget)
     for source, budget in limits.source_budgets.items():
         mine = problem.source == source
-        left = share * budget - math.fsum(costs[index] for index in picked if mine[index])
-        room[mine] = np.minimum(room[mine], left)
-    fits: BoolArray = costs <= room
+        fits &= ~mine | _fits(costs, [index for index in picked if mine[index]], share * budget)
+    return fits
+
+
+def _fits(costs: FloatArray, picked: Sequence[int], budget: float) -> BoolArray:
+    # sums of cents are not exact in floating point: a batch that costs just the budget must fit
+    fits: BoolArray = math.fsum(costs[index] for index in picked) + costs <= budget * (1.0 + 1e-12)
     return fits
 
 
