@@ -143,3 +143,10 @@ def test_records_must_overlap():
     late = Channel(chest().values, 1e-4, 5.0, "g", filter_class=180)
     with pytest.raises(InputError, match="no common time"):
         real_occupant_load_criterion(car(), late, V0)
+
+
+def test_the_restraint_holds_from_5_g_on():
+    still = chest(0.0)
+    ramp_g = np.clip((still.time_s - 0.010) * 1e3, 0, 25)  # 1 g per ms from 10 ms on
+    result = real_occupant_load_criterion(car(), still.with_values(-ramp_g), V0)
+    assert result.t1_ms == pytest.approx(15.0, abs=0.1)
