@@ -10,12 +10,16 @@ import json
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from service.errors import CrashscoutError
+from service.errors import CrashscoutError, InputError, UnavailableError
+from service.settings import load_settings
+
+# Packages that only the worker extra brings.
+WORKER_EXTRA = frozenset({"torch", "ot", "safetensors"})
 
 app = typer.Typer(
     name="crashscout",
@@ -51,14 +55,70 @@ def rolc(
         print_table(test, labels, Console())
 
 
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder of the embedded Postgres and Redis; CRASHSCOUT_DATA_DIR else.")
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; beyond loopback an API key is demanded.")]
+Port = Annotated[int, typer.Option(min=1, max=65535)]
+
+
+@app.command()
+def serve(host: Host = "127.0.0.1", port: Port = 8000, data_dir: DataDir = None) -> None:
+    """Run everything on this machine: engines (unless their URLs are set), API, dashboard, one worker."""
+    from service.stack import keep_running, running_stack
+
+    console = Console(stderr=True, highlight=False)
+    with running_stack(
+        load_settings(), data_folder=data_dir, host=host, port=port, announce=console.print
+    ) as stack:
+        console.print(f"Crashscout answers on {stack.url} (Ctrl-C stops it)")
+        keep_running(stack)
+
+
+@app.command()
+def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Run the web process alone; database and broker are named by their URLs."""
+    import uvicorn
+
+    from service.stack import check_address
+
+    settings = load_settings(engines=True)
+    check_address(host, port, settings)
+    uvicorn.run(
+        "service.main:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        log_level=settings.log_level.lower(),
+        server_header=False,
+        proxy_headers=False,
+    )
+
+
+@app.command()
+def beat() -> None:
+    """Send the periodic messages: one process beside any number of workers."""
+    from service.queue.beat import run_beat
+
+    run_beat(load_settings(engines=True).broker_url)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database of CRASHSCOUT_DATABASE_URL up to date."""
+    from service.database.migrate import upgrade
+
+    settings = load_settings()
+    if not settings.database_url:
+        raise InputError("No database is named.", hint="Set CRASHSCOUT_DATABASE_URL; `serve` needs none.")
+    upgrade(settings.database_url)
+    typer.echo("The database is up to date.")
+
+
 def join_commands(application: typer.Typer) -> None:
-    """Add the commands that other installed packages offer; one whose extra is missing is left out."""
+    """Add the commands that other packages offer; their modules import torch only when they run."""
     for entry in sorted(entry_points(group="crashscout.commands"), key=lambda found: found.name):
-        try:
-            command = entry.load()
-        except ModuleNotFoundError:
-            continue  # the worker extra (torch) is not installed
-        application.command(entry.name)(command)
+        application.command(entry.name)(entry.load())
 
 
 def main() -> None:
@@ -67,5 +127,18 @@ def main() -> None:
     try:
         app()
     except CrashscoutError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"crashscout: {error}", markup=False)
-        sys.exit(2)
+        _complain(error)
+    except ModuleNotFoundError as error:
+        if error.name not in WORKER_EXTRA:
+            raise
+        hint = "Install it: pip install 'crashscout[worker]'."
+        _complain(UnavailableError(f"This command needs the package {error.name}.", hint=hint))
+
+
+def _complain(error: CrashscoutError) -> NoReturn:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"crashscout: {error}", markup=False)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

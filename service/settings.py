@@ -7,8 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.errors import InputError
 
 # Placeholders that `.env.example` and copied recipes carry: never a secret.
 PLACEHOLDERS = frozenset({"changeme", "change-me", "changethis", "secret", "password", ""})
@@ -59,3 +61,24 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """The settings of this process, read once."""
     return Settings()
+
+
+def load_settings(*, engines: bool = False) -> Settings:
+    """The settings, with a readable complaint about a bad one; `engines` demands both URLs.
+
+    Raises:
+        InputError: naming the variable.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        details = "; ".join(f"{_variable(item['loc'])} {item['msg']}".strip() for item in error.errors())
+        raise InputError(f"The configuration is wrong: {details}") from error
+    if engines and not (settings.database_url and settings.broker_url):
+        hint = "Set CRASHSCOUT_DATABASE_URL and CRASHSCOUT_BROKER_URL, or use `crashscout serve`."
+        raise InputError("Database and broker are not named.", hint=hint)
+    return settings
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return f"CRASHSCOUT_{str(location[0]).upper()}:" if location else ""

@@ -334,6 +334,7 @@ def upgrade() -> None:
         sa.Column("valuation_run_id", sa.BigInteger(), nullable=False),
         sa.Column("sample_id", sa.BigInteger(), nullable=False),
         sa.Column("value", sa.Float(precision=53), nullable=False),
+        sa.Column("weight", sa.Float(precision=53), nullable=False),
         sa.Column("spread", sa.Float(precision=53), nullable=False),
         sa.Column("rank", sa.BigInteger(), nullable=False),
         sa.Column("target_loss", sa.Float(precision=53), nullable=False),
@@ -344,6 +345,9 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "value > '-Infinity'::float8 AND value < 'Infinity'::float8",
             name=op.f("ck_data_values_value_finite"),
+        ),
+        sa.CheckConstraint(
+            "weight >= 0 AND weight < 'Infinity'::float8", name=op.f("ck_data_values_weight_finite")
         ),
         sa.CheckConstraint("rank >= 1", name=op.f("ck_data_values_rank_positive")),
         sa.ForeignKeyConstraint(["sample_id"], ["samples.id"], name=op.f("fk_data_values_sample_id_samples")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -90,23 +90,36 @@ def page(
     return session.scalars(statement).all()
 
 
-def of_campaign(session: Session, campaign_id: int, *, limit: int) -> Sequence[Recommendation]:
-    """The newest rounds first, each in the order of its ranks; for the dashboard."""
+def of_campaign(
+    session: Session, campaign_id: int, *, status: RecommendationStatus | None, offset: int, limit: int
+) -> Sequence[Recommendation]:
+    """The newest rounds first, each in the order of its ranks, with their histories; for the dashboard."""
     statement = (
         select(Recommendation)
         .where(Recommendation.campaign_id == campaign_id)
-        .options(joinedload(Recommendation.sample).joinedload(Sample.source))
+        .options(
+            joinedload(Recommendation.sample).joinedload(Sample.source),
+            selectinload(Recommendation.history),
+        )
         .order_by(Recommendation.round_id.desc(), Recommendation.rank)
+        .offset(offset)
         .limit(limit)
     )
+    if status is not None:
+        statement = statement.where(Recommendation.status == status)
     return session.scalars(statement).all()
 
 
-def is_open(session: Session, sample_id: int) -> bool:
-    statement = select(Recommendation.id).where(
-        Recommendation.sample_id == sample_id, Recommendation.status.in_(list(OPEN))
+def rounds_with_ids(session: Session, round_ids: Iterable[int]) -> Sequence[AcquisitionRound]:
+    return session.scalars(select(AcquisitionRound).where(AcquisitionRound.id.in_(list(round_ids)))).all()
+
+
+def proposed_or_pending(session: Session, sample_ids: Iterable[int]) -> set[int]:
+    """Those of the samples that have an open recommendation."""
+    statement = select(Recommendation.sample_id).where(
+        Recommendation.sample_id.in_(list(sample_ids)), Recommendation.status.in_(list(OPEN))
     )
-    return session.scalars(statement.limit(1)).one_or_none() is not None
+    return set(session.scalars(statement))
 
 
 def under_way(session: Session, campaign_id: int, source_id: int) -> int:

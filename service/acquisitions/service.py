@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from service.acquisitions import repository
@@ -155,6 +156,21 @@ def recommendations_page(
 ) -> tuple[Sequence[Recommendation], bool]:
     rows = repository.page(session, request, campaign_id=campaign_id, round_id=round_id, status=status)
     return cut_page(rows, request.limit)
+
+
+def newest_rounds(session: Session, campaign: Campaign, *, limit: int) -> Sequence[AcquisitionRound]:
+    return runs_repository.newest(session, AcquisitionRound, campaign.id, limit)
+
+
+def by_round(
+    session: Session, campaign: Campaign, *, status: RecommendationStatus | None, offset: int, limit: int
+) -> list[tuple[AcquisitionRound, list[Recommendation]]]:
+    """A page of recommendations, the newest round first, each round in the order of its ranks."""
+    rows = repository.of_campaign(session, campaign.id, status=status, offset=offset, limit=limit)
+    rounds = {
+        round_.id: round_ for round_ in repository.rounds_with_ids(session, {row.round_id for row in rows})
+    }
+    return [(rounds[key], list(group)) for key, group in groupby(rows, key=lambda row: row.round_id)]
 
 
 def get_recommendation(session: Session, recommendation_id: int) -> Recommendation:

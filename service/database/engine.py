@@ -28,10 +28,15 @@ def make_session_factory(engine: Engine) -> sessionmaker[Session]:
 
 
 @contextmanager
-def unit_of_work(sessions: sessionmaker[Session]) -> Iterator[Session]:
-    """One transaction: committed when the block ends, rolled back when it raises."""
+def unit_of_work(sessions: sessionmaker[Session], *, frozen: bool = False) -> Iterator[Session]:
+    """One transaction: committed when the block ends, rolled back when it raises.
+
+    A frozen one reads everything as it stood at its first statement, whatever others commit meanwhile.
+    """
     with sessions() as session:
         try:
+            if frozen:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
             session.commit()
         except BaseException:

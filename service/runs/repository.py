@@ -71,6 +71,15 @@ def report(
     return session.scalars(statement).one_or_none()
 
 
+def annotate(session: Session, kind: type[Run], run: Run, **values: Any) -> None:  # noqa: ANN401
+    """Write columns of our attempt."""
+    session.execute(
+        update(kind)
+        .where(kind.id == run.id, kind.status == RunStatus.RUNNING, kind.attempt == run.attempt)
+        .values(**values)
+    )
+
+
 def finish(session: Session, kind: type[Run], run: Run, status: RunStatus, **values: Any) -> bool:  # noqa: ANN401
     """End our attempt; False when the run is no longer ours."""
     statement = (

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session, joinedload, undefer
 
 from service.database.models import DataValue, Sample, Surrogate, ValuationRun
+from service.lifecycles import RunStatus
 from service.pagination import PageRequest
 
 
@@ -24,6 +25,16 @@ def get(session: Session, run_id: int) -> ValuationRun | None:
 
 def get_for_update(session: Session, run_id: int) -> ValuationRun | None:
     return session.get(ValuationRun, run_id, with_for_update=True)
+
+
+def newest_succeeded(session: Session, campaign_id: int) -> ValuationRun | None:
+    statement = (
+        select(ValuationRun)
+        .where(ValuationRun.campaign_id == campaign_id, ValuationRun.status == RunStatus.SUCCEEDED)
+        .order_by(ValuationRun.id.desc())
+        .limit(1)
+    )
+    return session.scalars(statement).one_or_none()
 
 
 def insert_values(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -46,9 +57,9 @@ def values_page(
     return session.scalars(statement).all()
 
 
-def values_of(session: Session, run_id: int) -> dict[int, float]:
-    """Data value by sample id."""
-    statement = select(DataValue.sample_id, DataValue.value).where(DataValue.valuation_run_id == run_id)
+def weights_of(session: Session, run_id: int) -> dict[int, float]:
+    """Learned data weight by sample id."""
+    statement = select(DataValue.sample_id, DataValue.weight).where(DataValue.valuation_run_id == run_id)
     return dict(session.execute(statement).tuples())
 
 

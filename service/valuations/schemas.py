@@ -38,6 +38,7 @@ class DataValueRead(BaseModel):
     value: float
     spread: float
     rank: int
+    weight: float = Field(description="Learned weight in the loss; the mean over all samples is 1.")
     target_loss: float = Field(description="How badly its label fits the others; higher is more suspicious.")
     transport: float = Field(
         description="How far its features lie off the others; higher is more suspicious."

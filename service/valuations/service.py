@@ -85,6 +85,30 @@ def page(session: Session, campaign: Campaign, request: PageRequest) -> tuple[Se
     return cut_page(runs_repository.page(session, ValuationRun, campaign.id, request), request.limit)
 
 
+def newest(session: Session, campaign: Campaign, *, limit: int) -> Sequence[ValuationRun]:
+    return runs_repository.newest(session, ValuationRun, campaign.id, limit)
+
+
+def newest_succeeded(session: Session, campaign: Campaign) -> ValuationRun | None:
+    """The run whose data values count; None before the first success."""
+    return repository.newest_succeeded(session, campaign.id)
+
+
+def newest_surrogate(session: Session, campaign: Campaign) -> Surrogate | None:
+    return repository.newest_surrogate(session, campaign.id)
+
+
+def least_valuable(session: Session, run: ValuationRun, *, offset: int, limit: int) -> Sequence[DataValue]:
+    """The most suspicious samples first, with sample and source."""
+    request = PageRequest(after=offset, limit=limit)
+    return cut_page(repository.values_page(session, run.id, request, lowest_first=True), limit)[0]
+
+
+def components(session: Session, run: ValuationRun) -> Sequence[tuple[int, float, float, float]]:
+    """(sample id, value, target loss, transport) of all samples, most valuable first."""
+    return repository.components_of(session, run.id)
+
+
 def read_value(row: DataValue) -> DataValueRead:
     columns = {column.key: getattr(row, column.key) for column in DataValue.__mapper__.column_attrs}
     return DataValueRead.model_validate({**columns, "external_id": row.sample.external_id})

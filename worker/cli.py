@@ -1,0 +1,35 @@
+"""Commands that need torch; they join `crashscout` by the entry point group `crashscout.commands`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from service.queue.messages import Queue
+from service.settings import load_settings
+
+
+def worker(
+    queues: Annotated[
+        str, typer.Option(help="Comma-separated: gpu trains, cpu simulates, io keeps the house.")
+    ] = "gpu,cpu,io",
+) -> None:
+    """Run one worker process (pool solo: CUDA is never touched before a fork); one per GPU."""
+    from service.errors import InputError
+    from worker.app import create_celery
+    from worker.device import choose_device
+
+    settings = load_settings(engines=True)
+    names = [name.strip() for name in queues.split(",") if name.strip()]
+    unknown = sorted(set(names) - {queue.value for queue in Queue})
+    if unknown or not names:
+        raise InputError(f"Unknown queue {', '.join(unknown)!r}.", hint="Queues are gpu, cpu and io.")
+    try:
+        choose_device(settings.device)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(str(error)) from error
+    celery = create_celery(settings)
+    celery.worker_main(
+        ["worker", "--pool", "solo", "--queues", ",".join(names), "--loglevel", settings.log_level]
+    )

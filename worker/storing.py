@@ -1,0 +1,197 @@
+"""Results into rows; with `loading.py` the one place that knows both worlds."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from service.acquisitions import repository as acquisitions
+from service.campaigns import service as campaigns
+from service.database.models import AcquisitionRound, Campaign, Source, ValuationRun
+from service.database.models import Surrogate as SurrogateRow
+from service.errors import ConflictError
+from service.lifecycles import RunStatus
+from service.runs import repository as runs
+from service.valuations import repository as valuations
+from service.vocabulary import Arm
+from worker.acquisition.ranking import Ranking, Recommendation
+from worker.loading import Snapshot
+from worker.lossval.surrogate import Surrogate
+from worker.lossval.valuation import ValuationOutcome
+
+AnyRun = ValuationRun | AcquisitionRound
+ACTOR = "acquisition-round"
+
+
+def campaign_of(session: Session, run: AnyRun) -> Campaign:
+    """The campaign that the run belongs to."""
+    return campaigns.get(session, run.campaign_id)
+
+
+def freeze(session: Session, run: AnyRun, snapshot: Snapshot, *, device: str) -> None:
+    """Write down which data the run computes on, and where."""
+    columns: dict[str, Any] = {
+        "sample_ids": snapshot.sample_ids,
+        "data_hash": snapshot.data_hash,
+        "device": device,
+    }
+    if isinstance(run, AcquisitionRound):
+        columns["pool_size"] = len(snapshot.pool.ids)
+    runs.annotate(session, type(run), run, **columns)
+
+
+def store_valuation(
+    session: Session,
+    run: ValuationRun,
+    snapshot: Snapshot,
+    outcome: ValuationOutcome,
+    metrics: dict[str, Any],
+) -> None:
+    """Values, surrogate and metrics, once: nothing is stored when the run is no longer ours."""
+    metrics = _finite(metrics)
+    if not runs.finish(
+        session,
+        ValuationRun,
+        run,
+        RunStatus.SUCCEEDED,
+        metrics=metrics,
+        progress=1.0,
+        progress_message="done",
+    ):
+        return
+    result = outcome.result
+    columns = zip(
+        snapshot.train.ids,
+        result.values.tolist(),
+        result.spread.tolist(),
+        result.weights.tolist(),
+        result.rank.tolist(),
+        result.target_loss.tolist(),
+        result.transport.tolist(),
+        strict=True,
+    )
+    names = ("sample_id", "value", "spread", "weight", "rank", "target_loss", "transport")
+    rows = [{"valuation_run_id": run.id, **dict(zip(names, values, strict=True))} for values in columns]
+    valuations.insert_values(session, rows)
+    artefact = outcome.surrogate.to_bytes()
+    valuations.add_surrogate(
+        session,
+        SurrogateRow(
+            campaign_id=run.campaign_id,
+            valuation_run_id=run.id,
+            artefact=artefact,
+            artefact_sha256=hashlib.sha256(artefact).hexdigest(),
+            metrics=metrics,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class ServedSurrogate:
+    """A surrogate with the data weights of the run that trained it."""
+
+    surrogate: Surrogate
+    weights: dict[int, float]
+
+
+def load_surrogate(session: Session, round_: AcquisitionRound) -> ServedSurrogate:
+    """The round's frozen surrogate.
+
+    Raises:
+        ConflictError: if its feature schema is not the campaign's.
+    """
+    row = valuations.get_surrogate(session, round_.surrogate_id, with_artefact=True)
+    if row is None:
+        raise ConflictError(f"Surrogate {round_.surrogate_id} is gone.", hint="Request a valuation run.")
+    weights = valuations.weights_of(session, row.valuation_run_id)
+    return ServedSurrogate(Surrogate.from_bytes(row.artefact), weights)
+
+
+def store_ranking(
+    session: Session, round_: AcquisitionRound, campaign: Campaign, snapshot: Snapshot, ranking: Ranking
+) -> None:
+    """The batch and its metrics, once: nothing is stored when the round is no longer ours.
+
+    Raises:
+        ConflictError: if another round has proposed one of the candidates meanwhile.
+    """
+    selection = ranking.selection
+    metrics = {
+        "strategy": ranking.strategy,
+        "evidence": ranking.evidence.verdict.value,
+        "evidence_sentence": ranking.evidence.sentence,
+        "target_sd_before": selection.sd_before,
+        "target_sd_after": selection.sd_after,
+        "spent": selection.spent,
+        "pool": len(snapshot.pool.ids),
+        "eligible": int(selection.eligible.sum()),
+        "affordable": int(selection.affordable.sum()),
+        "pending": len(snapshot.pending.ids),
+    }
+    if not runs.finish(
+        session,
+        AcquisitionRound,
+        round_,
+        RunStatus.SUCCEEDED,
+        metrics=_finite(metrics),
+        progress=1.0,
+        progress_message="done",
+    ):
+        return
+    chosen = {snapshot.pool.ids[item.pick.index] for item in ranking.recommendations}
+    taken = chosen & acquisitions.proposed_or_pending(session, chosen)
+    if taken:
+        message = f"Another round has proposed {len(taken)} of the candidates meanwhile."
+        raise ConflictError(message, hint="Request a new round: it leaves out what is proposed.")
+    sources = {source.id: source for source in campaign.sources}
+    rows = [
+        _recommendation_row(round_, snapshot, item, sources[snapshot.pool.source_ids[item.pick.index]])
+        for item in ranking.recommendations
+    ]
+    if rows:
+        acquisitions.insert_recommendations(session, rows, actor=ACTOR)
+
+
+def _recommendation_row(
+    round_: AcquisitionRound, snapshot: Snapshot, item: Recommendation, source: Source
+) -> dict[str, Any]:
+    pick = item.pick
+    return {
+        "campaign_id": round_.campaign_id,
+        "round_id": round_.id,
+        "sample_id": snapshot.pool.ids[pick.index],
+        "rank": item.rank,
+        "score": pick.score,
+        "components": _finite({
+            "information": pick.information,
+            "relevance": pick.relevance,
+            "predicted": item.predicted,
+            "predicted_std": item.predicted_std,
+            "target_sd_before": pick.sd_before,
+            "target_sd_after": pick.sd_after,
+            "nearest_labelled": snapshot.train.names[item.nearest_labelled],
+            "nearest_labelled_id": snapshot.train.ids[item.nearest_labelled],
+            "distance": item.distance,
+        }),
+        "reason": item.reason,
+        "arm": Arm(pick.arm.value),
+        "selection_probability": pick.selection_probability,
+        "acquisition_cost": source.acquisition_cost,
+        "currency": source.currency,
+    }  # fmt: skip
+
+
+def _finite(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, refused when a number in it is not finite.
+
+    Raises:
+        ValueError: naming the entry.
+    """
+    for name, value in document.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is {value}: nothing is stored")
+    return document

@@ -1,0 +1,31 @@
+"""`acquisition.rank`: rank the pool and propose a batch."""
+
+from __future__ import annotations
+
+from service.database.models import AcquisitionRound
+from service.settings import get_settings
+from worker import process
+from worker.device import choose_device
+from worker.loading import load_snapshot
+from worker.rounds import rank_snapshot
+from worker.storing import campaign_of, freeze, load_surrogate, store_ranking
+from worker.tasks.lifecycle import ActiveRun, execute
+
+
+def acquisition_rank(round_id: int) -> None:
+    """Claim the round, compute without a transaction, store once."""
+    execute(AcquisitionRound, round_id, _compute, sessions=process.sessions(), settings=get_settings())
+
+
+def _compute(run: ActiveRun) -> None:
+    row, device = run.row, choose_device(get_settings().device)
+    assert isinstance(row, AcquisitionRound)
+    with run.transaction(frozen=True) as session:
+        campaign = campaign_of(session, row)
+        snapshot = load_snapshot(session, campaign, seed=row.seed)
+        served = load_surrogate(session, row)
+    with run.transaction() as session:
+        freeze(session, row, snapshot, device=str(device))
+    ranking = rank_snapshot(snapshot, campaign, served, row, device=device, progress=run.report)
+    with run.transaction() as session:
+        store_ranking(session, row, campaign, snapshot, ranking)

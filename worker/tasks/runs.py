@@ -1,0 +1,20 @@
+"""`runs.reap`: nothing that was asked for is lost."""
+
+from __future__ import annotations
+
+import logging
+
+from service.database.engine import unit_of_work
+from service.runs import service as runs
+from service.settings import get_settings
+from worker import process
+
+logger = logging.getLogger(__name__)
+
+
+def runs_reap(_unused: int) -> None:
+    """Send lapsed and undelivered runs again; give up on those that keep dying."""
+    with unit_of_work(process.sessions()) as session:
+        touched = runs.reap(session, attempts=get_settings().run_attempts)
+    if touched:
+        logger.warning("sent %d runs again", touched)

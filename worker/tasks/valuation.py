@@ -1,0 +1,49 @@
+"""`valuation.run`: value all labelled samples and train the serving surrogate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.database.models import ValuationRun
+from service.settings import get_settings
+from worker import process
+from worker.device import choose_device
+from worker.loading import load_snapshot
+from worker.lossval.config import LossValConfig
+from worker.lossval.valuation import run_valuation
+from worker.quality import quality
+from worker.storing import campaign_of, freeze, store_valuation
+from worker.tasks.lifecycle import ActiveRun, execute
+
+
+def valuation_run(run_id: int) -> None:
+    """Claim the run, compute without a transaction, store once."""
+    execute(ValuationRun, run_id, _compute, sessions=process.sessions(), settings=get_settings())
+
+
+def _compute(run: ActiveRun) -> None:
+    row, device = run.row, choose_device(get_settings().device)
+    assert isinstance(row, ValuationRun)
+    with run.transaction(frozen=True) as session:
+        snapshot = load_snapshot(session, campaign_of(session, row), seed=row.seed)
+    with run.transaction() as session:
+        freeze(session, row, snapshot, device=str(device))
+    has_validation = bool(snapshot.validation.ids)
+    outcome = run_valuation(
+        snapshot.features,
+        snapshot.train.rows,
+        snapshot.train.targets,
+        snapshot.target_rows,
+        (snapshot.validation.rows, snapshot.validation.targets) if has_validation else None,
+        config=_configuration(row.configuration),
+        seed=row.seed,
+        device=device,
+        progress=run.report,
+    )
+    metrics = {**outcome.metrics, **quality(snapshot, outcome.surrogate)}
+    with run.transaction() as session:
+        store_valuation(session, row, snapshot, outcome, metrics)
+
+
+def _configuration(document: dict[str, Any]) -> LossValConfig:
+    return LossValConfig(members=document["ensemble"], epochs=document["epochs"])
