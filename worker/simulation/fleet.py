@@ -29,7 +29,7 @@ class Domain:
     first_year: int
     last_year: int
     crush_space_mm: float
-    crush_speed_factor: float  # stiffness relative to the one that stops the mass in the crush space
+    stiffness_factor: float  # stiffness relative to the one that stops the mass in the crush space
     modern_restraint: float  # share of platforms with double pretensioner and low limiter
     shares_of_speed: dict[float, float]
 
@@ -49,7 +49,7 @@ HISTORIC = Domain(
     first_year=1999,
     last_year=2022,
     crush_space_mm=655,
-    crush_speed_factor=1.0,
+    stiffness_factor=1.0,
     modern_restraint=0.3,
     shares_of_speed={56.3: 0.90, 48.3: 0.04, 40.2: 0.06},
 )
@@ -62,7 +62,7 @@ TARGET = Domain(
     first_year=2020,
     last_year=2026,
     crush_space_mm=620,
-    crush_speed_factor=1.06,
+    stiffness_factor=1.06,
     modern_restraint=0.75,
     shares_of_speed={56.3: 0.97, 40.2: 0.03},
 )
@@ -105,7 +105,7 @@ def _platform(domain: Domain, number: int, generator: np.random.Generator) -> De
     mass += {"battery_electric": 1.0, "hybrid": 0.3}.get(powertrain, 0.0) * domain.battery_mass_kg
     crush_mm = generator.normal(domain.crush_space_mm, 50)
     # A front is laid out to stop its mass at 56 km/h; longer fronts can be softer.
-    stiffness = 1255 * domain.crush_speed_factor * mass / 1918 * (655 / crush_mm) ** 1.5
+    stiffness = 1255 * domain.stiffness_factor * mass / 1918 * (655 / crush_mm) ** 1.5
     clearance = {"combustion": 0.60, "hybrid": 0.58, "battery_electric": 0.68}[powertrain]
     modern = bool(generator.random() < domain.modern_restraint)
     return {
@@ -126,15 +126,15 @@ def _restraint_concept(*, modern: bool, generator: np.random.Generator) -> Desig
     pretensioners = (
         {"double": 0.6, "buckle": 0.3, "retractor": 0.1}
         if modern
-        else {"none": 0.08, "retractor": 0.5, "buckle": 0.37, "double": 0.05}
+        else {"none": 0.05, "retractor": 0.5, "buckle": 0.4, "double": 0.05}
     )
     return {
         "pretensioner": _pick(pretensioners, generator),
-        "load_limiter_kn": generator.normal(*((4.3, 0.6) if modern else (5.7, 0.9))),
+        "load_limiter_kn": generator.normal(*((4.7, 0.5) if modern else (6.1, 0.7))),
         "knee_air_bag": bool(generator.random() < (0.6 if modern else 0.25)),
         "restraint_fire_time_ms": generator.normal(15.8, 3.6),
-        "air_bag_vent_mm": generator.normal(45, 6),
-        "webbing_elongation_percent": generator.normal(9.5, 1.6),
+        "air_bag_vent_mm": generator.normal(45, 5),
+        "webbing_elongation_percent": generator.normal(9.5, 1.4),
     }
 
 

@@ -20,8 +20,8 @@ Two masses on one axis, x forward; x, v are the vehicle's crush and speed, y, u 
 The pretensioner pulls webbing in at constant speed from its fire time unless the belt force exceeds
 its own. Forces on the chest act back on the vehicle, so momentum changes by the wall force only.
 
-Source: the classic mass-spring occupant models of Huang, Vehicle Crash Mechanics (2002), chapters 4
-and 5, with a belt and bag law per component.
+Source: the classic mass-spring occupant models of Huang, Vehicle Crash Mechanics (2002), with a
+belt and bag law per component.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def simulate(designs: Sequence[Mapping[str, object]], fidelity: Fidelity = "test
     """Crash n designs, all at once.
 
     Semi-implicit Euler at 0.1 ms: forces at the old positions, then speeds, then positions with the new
-    speeds. The fastest oscillator (wheel or wall unloading) has less than 500 rad/s, so step times
-    frequency is below 0.05 where 2 is the limit of stability. O(n * samples), nothing random.
+    speeds. The fastest oscillator (wheel or wall unloading) has less than 600 rad/s, so step times
+    frequency is 0.06 at most where 2 is the limit of stability. O(n * samples), nothing random.
 
     Args:
         designs: n mappings with every feature of `schema.FEATURES`; further keys are left aside.

@@ -25,10 +25,10 @@ CorruptionFamily: TypeAlias = Literal["label", "features", "both"]
 EXECUTION_DEVIATION: Mapping[str, float] = MappingProxyType({
     "impact_speed_kmh": 0.2,
     "test_mass_kg": 6.0,
-    "front_stiffness_kn_per_m": 25.0,
-    "chest_to_wheel_mm": 5.0,
-    "belt_slack_mm": 4.0,
-    "restraint_fire_time_ms": 0.6,
+    "front_stiffness_kn_per_m": 20.0,
+    "chest_to_wheel_mm": 4.0,
+    "belt_slack_mm": 3.0,
+    "restraint_fire_time_ms": 0.5,
 })  # fmt: skip
 CLEAR_ERROR_G = 4.0
 GAIN_ERRORS = (0.6, 0.7, 1.35, 1.5)

@@ -167,8 +167,8 @@ def test_a_simulation_differs_from_its_test_honestly(designs, crashes) -> None:
     tests = np.array([one.rolc_g for one in label(crashes)], dtype=float)
     model = np.array([one.rolc_g for one in label(simulate(designs, "simulation"))], dtype=float)
     bias = model - tests
-    assert 0.05 < np.abs(bias.mean()) < 2.0, "biased, and slightly"
-    assert bias.std() > 0.05, "by an amount that depends on the design"
+    assert 0.15 < np.abs(bias.mean()) < 2.0, "biased, and slightly"
+    assert bias.std() > 0.15, "by an amount that depends on the design"
     assert np.corrcoef(tests, model)[0, 1] > 0.95
     again = simulate(designs, "simulation")
     np.testing.assert_array_equal(
