@@ -104,16 +104,17 @@ def running_stack(
     check_address(host, port, settings)
     folder = (data_folder or settings.data_dir or default_data_folder()).expanduser().resolve()
     with ExitStack() as cleanup:
-        environment = dict(os.environ)
-        if not (settings.database_url and settings.broker_url):
+        database_url, broker_url = settings.database_url, settings.broker_url
+        if not (database_url and broker_url):
             announce(f"starting Postgres and Redis in {folder}")
             engines = cleanup.enter_context(EmbeddedEngines(folder))
-            environment["CRASHSCOUT_DATABASE_URL"] = settings.database_url or engines.database_url
-            environment["CRASHSCOUT_BROKER_URL"] = settings.broker_url or engines.broker_url
-        else:
-            environment["CRASHSCOUT_DATABASE_URL"] = settings.database_url
+            database_url, broker_url = database_url or engines.database_url, broker_url or engines.broker_url
+        environment = os.environ | {
+            "CRASHSCOUT_DATABASE_URL": database_url,
+            "CRASHSCOUT_BROKER_URL": broker_url,
+        }
         announce("bringing the database up to date")
-        upgrade(environment["CRASHSCOUT_DATABASE_URL"])
+        upgrade(database_url)
         announce("starting the API and the worker")
         stack = Stack(f"http://{host}:{port}", folder, {})
         cleanup.callback(_stop, stack.children)

@@ -22,7 +22,7 @@ CORRUPTED_SHARE = 0.08
 class Sizes:
     """How many samples of each kind; the defaults take about a minute to value and rank."""
 
-    historic_tests: int = 220
+    historic_tests: int = 280
     target_tests: int = 20
     simulations: int = 60
     validation: int = 40
