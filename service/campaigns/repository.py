@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from service.database.models import Campaign, Recommendation, Sample
 from service.lifecycles import PENDING, SPENT, RecommendationStatus
 from service.pagination import PageRequest
+from service.vocabulary import SampleStatus
 
 
 def add(session: Session, campaign: Campaign) -> Campaign:
@@ -33,8 +34,38 @@ def page(session: Session, request: PageRequest) -> Sequence[Campaign]:
     return session.scalars(statement.limit(request.limit + 1)).all()
 
 
-def newest(session: Session, limit: int) -> Sequence[Campaign]:
-    return session.scalars(select(Campaign).order_by(Campaign.id.desc()).limit(limit)).all()
+def newest(session: Session, limit: int, *, before: int | None = None) -> Sequence[Campaign]:
+    """Newest first; `before` is the last id of the page before."""
+    statement = select(Campaign).order_by(Campaign.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(Campaign.id < before)
+    return session.scalars(statement).all()
+
+
+def status_counts(session: Session, campaign_ids: Sequence[int]) -> dict[int, dict[SampleStatus, int]]:
+    """Samples by status of many campaigns at once."""
+    statement = (
+        select(Sample.campaign_id, Sample.status, func.count())
+        .where(Sample.campaign_id.in_(campaign_ids))
+        .group_by(Sample.campaign_id, Sample.status)
+    )
+    found: dict[int, dict[SampleStatus, int]] = {key: {} for key in campaign_ids}
+    for campaign_id, status, count in session.execute(statement):
+        found[campaign_id][status] = count
+    return found
+
+
+def proposed_counts(session: Session, campaign_ids: Sequence[int]) -> dict[int, int]:
+    """Recommendations that wait for a decision, by campaign; one without any is left out."""
+    statement = (
+        select(Recommendation.campaign_id, func.count())
+        .where(
+            Recommendation.campaign_id.in_(campaign_ids),
+            Recommendation.status == RecommendationStatus.PROPOSED,
+        )
+        .group_by(Recommendation.campaign_id)
+    )
+    return dict(session.execute(statement).tuples().all())
 
 
 def sample_counts(session: Session, campaign_id: int) -> list[tuple[str, str, int]]:

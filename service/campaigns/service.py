@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from service.campaigns.schemas import CampaignCreate, CampaignSummary
 from service.database.models import Campaign, Source
 from service.errors import NotFoundError
 from service.pagination import PageRequest, cut_page
+from service.vocabulary import SampleStatus
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -51,6 +53,36 @@ def get(session: Session, campaign_id: int) -> Campaign:
 
 def page(session: Session, request: PageRequest) -> tuple[Sequence[Campaign], bool]:
     return cut_page(repository.page(session, request), request.limit)
+
+
+@dataclass(frozen=True)
+class CampaignCounts:
+    """One line of the list of campaigns."""
+
+    campaign: Campaign
+    labelled: int
+    candidates: int
+    proposed: int
+
+
+def newest_with_counts(
+    session: Session, *, limit: int, before: int | None = None
+) -> tuple[list[CampaignCounts], bool]:
+    """Campaigns with their counts, newest first, and whether there are older ones; three statements."""
+    found, more = cut_page(repository.newest(session, limit + 1, before=before), limit)
+    ids = [campaign.id for campaign in found]
+    samples = repository.status_counts(session, ids)
+    proposed = repository.proposed_counts(session, ids)
+    lines = [
+        CampaignCounts(
+            campaign=campaign,
+            labelled=samples[campaign.id].get(SampleStatus.LABELLED, 0),
+            candidates=samples[campaign.id].get(SampleStatus.CANDIDATE, 0),
+            proposed=proposed.get(campaign.id, 0),
+        )
+        for campaign in found
+    ]
+    return lines, more
 
 
 def remaining_budget(session: Session, campaign: Campaign) -> Decimal | None:

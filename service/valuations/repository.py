@@ -63,10 +63,17 @@ def weights_of(session: Session, run_id: int) -> dict[int, float]:
     return dict(session.execute(statement).tuples())
 
 
-def components_of(session: Session, run_id: int) -> Sequence[tuple[int, float, float, float]]:
-    """(sample id, value, target loss, transport) of all samples, for charts."""
+def components_of(session: Session, run_id: int) -> Sequence[tuple[int, str | None, float, float, float]]:
+    """(sample id, external id, value, target loss, transport) of all samples, for charts."""
     statement = (
-        select(DataValue.sample_id, DataValue.value, DataValue.target_loss, DataValue.transport)
+        select(
+            DataValue.sample_id,
+            Sample.external_id,
+            DataValue.value,
+            DataValue.target_loss,
+            DataValue.transport,
+        )
+        .join(DataValue.sample)
         .where(DataValue.valuation_run_id == run_id)
         .order_by(DataValue.rank)
     )

@@ -104,8 +104,8 @@ def least_valuable(session: Session, run: ValuationRun, *, offset: int, limit: i
     return cut_page(repository.values_page(session, run.id, request, lowest_first=True), limit)[0]
 
 
-def components(session: Session, run: ValuationRun) -> Sequence[tuple[int, float, float, float]]:
-    """(sample id, value, target loss, transport) of all samples, most valuable first."""
+def components(session: Session, run: ValuationRun) -> Sequence[tuple[int, str | None, float, float, float]]:
+    """(sample id, external id, value, target loss, transport) of all samples, most valuable first."""
     return repository.components_of(session, run.id)
 
 
