@@ -1,0 +1,95 @@
+"""All settings of a valuation run, checked once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import Literal, get_args
+
+from worker.lossval.errors import LossValError
+from worker.lossval.transport import TransportSettings
+
+Mode = Literal["normalized"]
+Task = Literal["regression", "classification"]
+
+# Called with the finished fraction in [0, 1] and what is going on. Whatever it raises ends the run and
+# reaches the caller unchanged: this is how a run is cancelled.
+Progress = Callable[[float, str], None]
+
+
+def no_progress(fraction: float, message: str) -> None:
+    """For callers that do not follow the run."""
+
+
+@dataclass(frozen=True)
+class LossValConfig:
+    """Settings of the valuation pass and of the surrogates trained beside it.
+
+    Attributes:
+        mode: the training loop; `normalized` is LossVal with weights of mean 1 and equal masses.
+        task: regression (squared error) or classification (cross-entropy).
+        epochs: passes over the training rows in the valuation pass. None: as many as make 200 optimiser
+            steps, at least 20.
+        members: K, networks of the ensemble.
+        train_fraction: part of the members that train on a sample; its weight learns from the others.
+        hidden: widths of the hidden layers.
+        learning_rate, weight_decay: of AdamW.
+        minibatch_size: rows per optimiser step; up to this many rows a step is the full batch.
+        temperature: tau in w = exp(-gradient / tau): lower = weights differ more.
+        warmup: part of the epochs before weights learn, so that they do not learn from untrained members.
+        shift_influence: how much of the target-domain potential enters a sample's transport component,
+            beside its isolation (see `training.py`).
+        surrogate_epochs: most passes for a serving surrogate (None: 1,000 steps, at least 40 passes).
+        patience: evaluations (every 10 steps) without a better error after which a surrogate stops.
+        transport: accuracy and sizes of the transport problem.
+    """
+
+    mode: Mode = "normalized"
+    task: Task = "regression"
+    epochs: int | None = None
+    members: int = 8
+    train_fraction: float = 0.75
+    hidden: tuple[int, ...] = (64, 64)
+    learning_rate: float = 0.01
+    weight_decay: float = 0.01
+    minibatch_size: int = 2048
+    temperature: float = 1.0
+    warmup: float = 0.3
+    shift_influence: float = 0.5
+    surrogate_epochs: int | None = None
+    patience: int = 10
+    transport: TransportSettings = field(default_factory=TransportSettings)
+
+    def __post_init__(self) -> None:
+        for name, holds, allowed in self._rules():
+            if not holds:
+                raise LossValError(f"{name} must be {allowed}, not {getattr(self, name)!r}")
+
+    def _rules(self) -> Iterator[tuple[str, bool, str]]:
+        """Name, whether it holds, what is allowed. First what later rules rely on."""
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            yield setting.name, not isinstance(value, float) or math.isfinite(value), "finite"
+        yield "mode", self.mode in get_args(Mode), f"one of {', '.join(get_args(Mode))}"
+        yield "task", self.task in get_args(Task), f"one of {', '.join(get_args(Task))}"
+        yield "members", 2 <= self.members <= 256, "between 2 and 256"
+        leaves_both = 0 < self.held_out_members < self.members
+        yield (
+            "train_fraction",
+            leaves_both,
+            "such that every sample is trained on by some members, not by all",
+        )
+        yield "hidden", bool(self.hidden) and min(self.hidden) > 0, "one or more positive widths"
+        yield "warmup", 0 <= self.warmup < 1, "at least 0 and below 1"
+        for name in ("learning_rate", "temperature"):
+            yield name, getattr(self, name) > 0, "above 0"
+        for name in ("weight_decay", "shift_influence"):
+            yield name, getattr(self, name) >= 0, "0 or more"
+        for name in ("epochs", "surrogate_epochs", "minibatch_size", "patience"):
+            yield name, getattr(self, name) is None or getattr(self, name) >= 1, "1 or more"
+
+    @property
+    def held_out_members(self) -> int:
+        """Members that do not train on a given sample."""
+        return round(self.members * (1.0 - self.train_fraction))
