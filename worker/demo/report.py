@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 KEY_FEATURES = ("body_type", "test_mass_kg", "model_year", "impact_speed_kmh")
@@ -96,7 +97,7 @@ def verdicts(outcome: Outcome) -> list[str]:
 
 def print_outcome(outcome: Outcome, console: Console) -> None:
     """Batch, suspicious tests and verdicts as tables."""
-    console.print(_batch(outcome))
+    _print_batch(outcome, console)
     console.print(f"Evidence: {outcome.round['metrics']['evidence_sentence']}", highlight=False)
     console.print(_suspicious(outcome))
     for verdict in verdicts(outcome):
@@ -108,33 +109,21 @@ def _seconds(outcome: Outcome) -> str:
     return ", ".join(f"{name} {value:.1f} s" for name, value in outcome.seconds.items())
 
 
-def _batch(outcome: Outcome) -> Table:
+def _print_batch(outcome: Outcome, console: Console) -> None:
+    """One line of figures and its reason per recommendation: readable at 80 columns and up."""
     spent = sum(float(item["acquisition_cost"]) for item in outcome.recommendations)
-    table = Table(
-        title=f"What to acquire next: {spent:,.0f} USD", title_justify="left", row_styles=["", "dim"]
-    )
-    for name, justify in (
-        ("#", "right"),
-        ("source", "left"),
-        ("design", "left"),
-        ("predicted ROLC", "right"),
-    ):
-        table.add_column(name, justify="right" if justify == "right" else "left")
-    table.add_column("information\ng²", justify="right")
-    table.add_column("cost\nUSD", justify="right")
-    table.add_column("reason", ratio=1)
+    console.print(f"\n[bold]What to acquire next[/bold]: {spent:,.0f} USD", highlight=False)
+    head = f"{'#':>3}  {'source':<18}{'design':<33}{'ROLC, g':>11}{'info, g²':>10}{'USD':>9}"
+    console.print(head, style="dim", highlight=False)
     for item in outcome.recommendations:
-        parts = item["components"]
-        table.add_row(
-            str(item["rank"]),
-            item["source"].replace("_", " ") + (" (control)" if item["arm"] == "control" else ""),
-            _design(item["planned_features"]),
-            f"{parts['predicted']:.1f} ± {parts['predicted_std']:.1f} g",
-            f"{parts['information']:.3f}",
-            f"{float(item['acquisition_cost']):,.0f}",
-            item["reason"],
+        parts, control = item["components"], item["arm"] == "control"
+        line = (
+            f"{item['rank']:>3}  {item['source'].replace('_', ' '):<18}{_design(item['planned_features']):<33}"
+            f"{parts['predicted']:>5.1f} ± {parts['predicted_std']:<3.1f}{parts['information']:>10.3f}"
+            f"{float(item['acquisition_cost']):>9,.0f}"
         )
-    return table
+        console.print(line, style="yellow" if control else "bold", highlight=False)
+        console.print(Padding(item["reason"], (0, 0, 0, 5)), style="dim", highlight=False)
 
 
 def _design(features: dict[str, Any]) -> str:
@@ -143,10 +132,9 @@ def _design(features: dict[str, Any]) -> str:
 
 
 def _suspicious(outcome: Outcome) -> Table:
-    table = Table(title="The ten most suspicious tests", title_justify="left")
-    for name in ("test", "data value", "spread", "why"):
+    table = Table(title="\nThe ten most suspicious tests", title_justify="left", box=None)
+    for name in ("test", "data value", "spread", "what does not fit the others", "really (provenance)"):
         table.add_column(name, justify="right" if name in {"data value", "spread"} else "left")
-    table.add_column("really (provenance)")
     for value in outcome.data_values[:10]:
         why = "label" if value["target_loss"] >= value["transport"] else "features"
         kind = outcome.corrupted.get(value["sample_id"])
@@ -154,7 +142,7 @@ def _suspicious(outcome: Outcome) -> Table:
             str(value["external_id"]),
             f"{value['value']:.2f}",
             f"{value['spread']:.2f}",
-            f"its {why} do not fit the others" if why == "features" else "its label does not fit the others",
+            f"its {why}",
             kind.replace("_", " ") if kind else "not corrupted",
         )
     return table

@@ -41,7 +41,10 @@ def simulation_run(recommendation_id: int) -> None:
         _fail(recommendation_id, f"the simulated crash has no label: {result.details.get('flags')}")
         return
     completion = Completion(
-        target=result.rolc_g, label_definition=result.label_definition, label_details=result.details
+        target=result.rolc_g,
+        executed_features=dict(result.executed_features),
+        label_definition=result.label_definition,
+        label_details=dict(result.details),
     )
     with unit_of_work(sessions) as session:
         outcomes.complete(session, recommendation_id, completion, actor=ACTOR)

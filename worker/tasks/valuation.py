@@ -37,7 +37,7 @@ def _compute(run: ActiveRun) -> None:
         (snapshot.validation.rows, snapshot.validation.targets) if has_validation else None,
         config=_configuration(row.configuration),
         seed=row.seed,
-        device=device,
+        device=str(device),
         progress=run.report,
     )
     metrics = {**outcome.metrics, **quality(snapshot, outcome.surrogate)}
