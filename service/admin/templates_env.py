@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from service.admin import formats
 
-def money(value: Decimal | None, currency: str) -> str:
-    """1,250,000 USD; a dash when there is none."""
-    return "–" if value is None else f"{value:,.0f} {currency}"
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+FILTERS = (
+    formats.number,
+    formats.money,
+    formats.percent,
+    formats.hours,
+    formats.seconds,
+    formats.moment,
+    formats.moment_utc,
+    formats.words,
+)
 
 
-def number(value: float | None, digits: int = 2) -> str:
-    """Rounded for people; a dash when missing."""
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def moment(value: datetime | None) -> str:
-    """UTC to the second; the page turns it into the reader's zone."""
-    return "" if value is None else value.strftime("%Y-%m-%dT%H:%M:%SZ")
+@lru_cache(maxsize=32)
+def static_url(name: str) -> str:
+    """Where a static file lies; the address changes with its content, so browsers may keep it for long."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
+    return f"/static/{name}?v={digest[:12]}"
 
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """The template environment of this process."""
     env = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(HERE / "templates"),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(money=money, number=number, moment=moment)
+    env.filters.update({function.__name__: function for function in FILTERS})
+    env.globals["static_url"] = static_url
     return env

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from service.database.models import Campaign, Recommendation, Sample
 from service.lifecycles import PENDING, SPENT, RecommendationStatus
 from service.pagination import PageRequest
-from service.vocabulary import SampleStatus
+from service.vocabulary import SampleStatus, Split
 
 
 def add(session: Session, campaign: Campaign) -> Campaign:
@@ -43,10 +43,13 @@ def newest(session: Session, limit: int, *, before: int | None = None) -> Sequen
 
 
 def status_counts(session: Session, campaign_ids: Sequence[int]) -> dict[int, dict[SampleStatus, int]]:
-    """Samples by status of many campaigns at once."""
+    """Samples by status of many campaigns at once; of the candidates, those that can be acquired."""
     statement = (
         select(Sample.campaign_id, Sample.status, func.count())
-        .where(Sample.campaign_id.in_(campaign_ids))
+        .where(
+            Sample.campaign_id.in_(campaign_ids),
+            or_(Sample.status != SampleStatus.CANDIDATE, Sample.split == Split.TRAIN),
+        )
         .group_by(Sample.campaign_id, Sample.status)
     )
     found: dict[int, dict[SampleStatus, int]] = {key: {} for key in campaign_ids}

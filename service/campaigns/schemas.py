@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from service.vocabulary import FeatureKind, Oracle, SourceKind
 
+# Deeper documents are mistakes, and cost a stack frame per level wherever they are read.
+DEEPEST_DOCUMENT = 32
+LARGEST_INTEGER = 2**63 - 1
+
+
+def storable(value: Any, levels: int = DEEPEST_DOCUMENT) -> Any:  # noqa: ANN401 - any JSON value
+    """Refuse what Postgres cannot hold in text and JSON: NUL, half characters, NaN, endless nesting."""
+    if levels == 0:
+        raise ValueError(f"is nested deeper than {DEEPEST_DOCUMENT} levels")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("contains a number that is not finite: give null instead")
+    if isinstance(value, str) and ("\x00" in value or any("\ud800" <= char <= "\udfff" for char in value)):
+        raise ValueError("contains a NUL or half a surrogate pair: remove it")
+    children = [*value, *value.values()] if isinstance(value, dict) else value
+    for child in children if isinstance(children, list) else ():
+        storable(child, levels - 1)
+    return value
+
+
+Text = Annotated[str, AfterValidator(storable)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Category = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Money = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -26,6 +48,11 @@ def _repeated(names: Iterable[str]) -> list[str]:
     return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
+def _check_bounds(name: str, minimum: float | None, maximum: float | None) -> None:
+    if minimum is not None and maximum is not None and minimum >= maximum:
+        raise ValueError(f"'{name}': minimum must be below maximum")
+
+
 class Strict(BaseModel):
     """A request body: a misspelt field is an error, never ignored."""
 
@@ -36,16 +63,16 @@ class Feature(Strict):
     """One input of the surrogate, known before the test."""
 
     name: Name = Field(description="With its unit, for example `test_mass_kg`.")
-    unit: str = Field("1", max_length=32, description="`1` when it has none.")
+    unit: Text = Field("1", max_length=32, description="`1` when it has none.")
     kind: FeatureKind = FeatureKind.CONTINUOUS
     minimum: Finite | None = None
     maximum: Finite | None = None
-    categories: list[str] | None = Field(None, max_length=500)
+    categories: list[Category] | None = Field(None, max_length=500)
     required: bool = Field(
         default=True, description="False: a missing value is allowed and encoded as missing."
     )
     known_before_test: bool = Field(default=True, description="Only such features may predict a test.")
-    description: str = Field("", max_length=1000)
+    description: Text = Field("", max_length=1000)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -55,23 +82,33 @@ class Feature(Strict):
             raise ValueError(
                 f"'{self.name}' is only known after the test: it would leak the result; remove it"
             )
-        if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
-            raise ValueError(f"'{self.name}': minimum must be below maximum")
+        _check_bounds(self.name, self.minimum, self.maximum)
+        if not self.is_number and (self.minimum is not None or self.maximum is not None):
+            raise ValueError(f"'{self.name}': only numbers have a minimum or maximum")
         if (self.kind is FeatureKind.CATEGORICAL) != bool(self.categories):
             raise ValueError(f"'{self.name}': give `categories` for kind categorical, and only there")
         if self.categories and _repeated(self.categories):
             raise ValueError(f"'{self.name}': repeated categories {_repeated(self.categories)}")
         return self
 
+    @property
+    def is_number(self) -> bool:
+        return self.kind in {FeatureKind.CONTINUOUS, FeatureKind.INTEGER}
+
 
 class Target(Strict):
     """What the surrogate predicts."""
 
     name: Name = "rolc_g"
-    unit: str = Field("g", max_length=32)
+    unit: Text = Field("g", max_length=32)
     minimum: Finite | None = Field(5.0, description="A label outside the range is refused.")
     maximum: Finite | None = 80.0
-    label_definition: str = Field("rolc/1", min_length=1, max_length=64, description="Rule of the labels.")
+    label_definition: Text = Field("rolc/1", min_length=1, max_length=64, description="Rule of the labels.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_bounds(self.name, self.minimum, self.maximum)
+        return self
 
 
 class Condition(Strict):
@@ -80,7 +117,14 @@ class Condition(Strict):
     feature: Name
     minimum: Finite | None = None
     maximum: Finite | None = None
-    categories: list[str] | None = None
+    categories: list[Category] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_bounds(self.feature, self.minimum, self.maximum)
+        if self.minimum is None and self.maximum is None and not self.categories:
+            raise ValueError(f"'{self.feature}': give minimum, maximum or categories")
+        return self
 
 
 class TargetDomain(Strict):
@@ -89,7 +133,7 @@ class TargetDomain(Strict):
     Validation samples stand for it; with conditions, known designs that meet all of them do too.
     """
 
-    description: str = Field("", max_length=1000)
+    description: Text = Field("", max_length=1000)
     conditions: list[Condition] = Field(default_factory=list)
 
 
@@ -100,8 +144,8 @@ class SourceCreate(Strict):
     kind: SourceKind
     acquisition_cost: Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=2)]
     currency: Currency = "USD"
-    lead_time_hours: Annotated[Decimal, Field(ge=0)] = Decimal(0)
-    capacity: int | None = Field(None, gt=0, description="Most orders under way at once.")
+    lead_time_hours: Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=2)] = Decimal(0)
+    capacity: int | None = Field(None, gt=0, le=10**6, description="Most orders under way at once.")
     oracle: Oracle | None = Field(None, description="For simulations: what a worker runs itself.")
 
 
@@ -126,8 +170,8 @@ class CampaignCreate(Strict):
         },
     )
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-    description: str = Field("", max_length=4000)
+    name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    description: Text = Field("", max_length=4000)
     feature_schema: list[Feature] = Field(min_length=1, max_length=500)
     target: Target = Target()
     target_domain: TargetDomain = TargetDomain()
@@ -147,12 +191,22 @@ class CampaignCreate(Strict):
         for condition in self.target_domain.conditions:
             if condition.feature not in features:
                 raise ValueError(f"target_domain: unknown feature '{condition.feature}'")
+            _check_condition(condition, features[condition.feature])
         for source in self.sources:
             if source.currency != self.currency:
                 raise ValueError(
                     f"source '{source.name}' is priced in {source.currency}: use {self.currency}"
                 )
         return self
+
+
+def _check_condition(condition: Condition, feature: Feature) -> None:
+    """A condition that no design can meet would leave the target domain empty without a word."""
+    bounded = condition.minimum is not None or condition.maximum is not None
+    if bounded and not feature.is_number:
+        raise ValueError(f"target_domain: '{feature.name}' is no number: name its categories instead")
+    if unknown := set(condition.categories or ()) - set(feature.categories or ()):
+        raise ValueError(f"target_domain: '{feature.name}' has no category {', '.join(sorted(unknown))}")
 
 
 class SourceRead(SourceCreate):

@@ -68,12 +68,17 @@ class CampaignCounts:
 def newest_with_counts(
     session: Session, *, limit: int, before: int | None = None
 ) -> tuple[list[CampaignCounts], bool]:
-    """Campaigns with their counts, newest first, and whether there are older ones; three statements."""
+    """Campaigns with their counts, newest first, and whether there are older ones."""
     found, more = cut_page(repository.newest(session, limit + 1, before=before), limit)
+    return counts(session, found), more
+
+
+def counts(session: Session, found: Sequence[Campaign]) -> list[CampaignCounts]:
+    """Counts of several campaigns in two statements; `candidates` are those that can be acquired."""
     ids = [campaign.id for campaign in found]
     samples = repository.status_counts(session, ids)
     proposed = repository.proposed_counts(session, ids)
-    lines = [
+    return [
         CampaignCounts(
             campaign=campaign,
             labelled=samples[campaign.id].get(SampleStatus.LABELLED, 0),
@@ -82,7 +87,6 @@ def newest_with_counts(
         )
         for campaign in found
     ]
-    return lines, more
 
 
 def remaining_budget(session: Session, campaign: Campaign) -> Decimal | None:

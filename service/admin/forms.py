@@ -1,0 +1,77 @@
+"""HTML forms in front of the API's own request models: the same limits, the same messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+
+from service.admin.contexts import FormField
+from service.errors import FieldError, InputError
+
+Model = TypeVar("Model", bound=BaseModel)
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Input:
+    """A field of a model with its words for people."""
+
+    name: str
+    label: str
+    hint: str
+
+
+def fields_of(model: type[BaseModel], inputs: Sequence[Input]) -> list[FormField]:
+    """Inputs whose limits and defaults come from the model's JSON schema."""
+    properties = model.model_json_schema()["properties"]
+    return [_field(wanted, properties[wanted.name]) for wanted in inputs]
+
+
+def _field(wanted: Input, schema: Mapping[str, Any]) -> FormField:
+    # An optional number is written as `anyOf` number, null.
+    merged = {**schema, **schema.get("anyOf", [{}])[0]}
+    default = schema.get("default")
+    return FormField(
+        name=wanted.name,
+        label=wanted.label,
+        hint=wanted.hint,
+        value="" if default is None else str(default),
+        minimum=merged.get("minimum"),
+        maximum=merged.get("maximum", merged.get("exclusiveMaximum")),
+        step="1" if merged.get("type") == "integer" else "any",
+        options=merged.get("enum", []),
+    )
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """The text fields of a form that were filled in."""
+    form = await request.form()
+    # Postgres stores no NUL characters.
+    texts = {
+        name: value.replace("\x00", "").strip() for name, value in form.items() if isinstance(value, str)
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
+FormDep = Annotated[dict[str, str], Depends(_fields)]
+
+
+def parse(model: type[Model], form: Mapping[str, str]) -> Model:
+    """A request `{configuration, seed}` out of a flat form.
+
+    Raises:
+        InputError: naming the fields that do not fit.
+    """
+    configuration = {name: value for name, value in form.items() if name != SEED}
+    document: dict[str, Any] = {"configuration": configuration}
+    if SEED in form:
+        document[SEED] = form[SEED]
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        errors = [FieldError(f"/{item['loc'][-1]}", item["msg"]) for item in error.errors()]
+        raise InputError("Some settings do not fit.", errors=errors) from error
