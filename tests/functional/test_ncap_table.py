@@ -122,7 +122,7 @@ def unique(occupants: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def follow(http: httpx.Client, location: str) -> dict[str, Any]:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        run = http.get(location).json()
+        run = http.get(http.base_url.join(location)).json()
         if run["status"] in {"succeeded", "failed", "cancelled"}:
             assert run["status"] == "succeeded", run["error_message"]
             return dict(run)
