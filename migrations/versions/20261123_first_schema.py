@@ -168,6 +168,7 @@ def upgrade() -> None:
             ["campaign_id"], ["campaigns.id"], name=op.f("fk_valuation_runs_campaign_id_campaigns")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_valuation_runs")),
+        sa.UniqueConstraint("id", "campaign_id", name=op.f("uq_valuation_runs_id_campaign_id")),
     )
     op.create_index(op.f("ix_valuation_runs_campaign_id"), "valuation_runs", ["campaign_id"], unique=False)
     op.create_table(
@@ -256,12 +257,9 @@ def upgrade() -> None:
         sa.Column("metrics", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
-            ["campaign_id"], ["campaigns.id"], name=op.f("fk_surrogates_campaign_id_campaigns")
-        ),
-        sa.ForeignKeyConstraint(
-            ["valuation_run_id"],
-            ["valuation_runs.id"],
-            name=op.f("fk_surrogates_valuation_run_id_valuation_runs"),
+            ["valuation_run_id", "campaign_id"],
+            ["valuation_runs.id", "valuation_runs.campaign_id"],
+            name=op.f("fk_surrogates_valuation_run_id_campaign_id_valuation_runs"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_surrogates")),
         sa.UniqueConstraint("id", "campaign_id", name=op.f("uq_surrogates_id_campaign_id")),
@@ -322,9 +320,12 @@ def upgrade() -> None:
             ["campaign_id"], ["campaigns.id"], name=op.f("fk_acquisition_rounds_campaign_id_campaigns")
         ),
         sa.ForeignKeyConstraint(
-            ["surrogate_id"], ["surrogates.id"], name=op.f("fk_acquisition_rounds_surrogate_id_surrogates")
+            ["surrogate_id", "campaign_id"],
+            ["surrogates.id", "surrogates.campaign_id"],
+            name=op.f("fk_acquisition_rounds_surrogate_id_campaign_id_surrogates"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_acquisition_rounds")),
+        sa.UniqueConstraint("id", "campaign_id", name=op.f("uq_acquisition_rounds_id_campaign_id")),
     )
     op.create_index(
         op.f("ix_acquisition_rounds_campaign_id"), "acquisition_rounds", ["campaign_id"], unique=False
@@ -429,12 +430,14 @@ def upgrade() -> None:
             name=op.f("ck_recommendations_selection_probability_is_probability"),
         ),
         sa.ForeignKeyConstraint(
-            ["campaign_id"], ["campaigns.id"], name=op.f("fk_recommendations_campaign_id_campaigns")
+            ["campaign_id", "currency"],
+            ["campaigns.id", "campaigns.currency"],
+            name=op.f("fk_recommendations_campaign_id_currency_campaigns"),
         ),
         sa.ForeignKeyConstraint(
-            ["round_id"],
-            ["acquisition_rounds.id"],
-            name=op.f("fk_recommendations_round_id_acquisition_rounds"),
+            ["round_id", "campaign_id"],
+            ["acquisition_rounds.id", "acquisition_rounds.campaign_id"],
+            name=op.f("fk_recommendations_round_id_campaign_id_acquisition_rounds"),
         ),
         sa.ForeignKeyConstraint(
             ["sample_id", "campaign_id", "sample_split"],

@@ -15,7 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.database.base import Base, Created, Document, Moment, Money, PrimaryKey, enum_column, finite
-from service.database.models.run import RunColumns
+from service.database.models.run import RunColumns, run_constraints
 from service.database.models.sample import Sample
 from service.lifecycles import OPEN, RecommendationStatus
 from service.vocabulary import Arm, Split
@@ -27,9 +27,13 @@ class AcquisitionRound(RunColumns, Base):
     """One ranking of the pool under a budget with a frozen surrogate."""
 
     __tablename__ = "acquisition_rounds"
+    __table_args__ = (
+        *run_constraints(),
+        ForeignKeyConstraint(["surrogate_id", "campaign_id"], ["surrogates.id", "surrogates.campaign_id"]),
+    )
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
-    surrogate_id: Mapped[int] = mapped_column(ForeignKey("surrogates.id"))
+    surrogate_id: Mapped[int]
     pool_size: Mapped[int | None]
 
 
@@ -48,6 +52,10 @@ class Recommendation(Base):
             onupdate="CASCADE",
             name="fk_recommendations_sample",
         ),
+        ForeignKeyConstraint(
+            ["round_id", "campaign_id"], ["acquisition_rounds.id", "acquisition_rounds.campaign_id"]
+        ),
+        ForeignKeyConstraint(["campaign_id", "currency"], ["campaigns.id", "campaigns.currency"]),
         Index(
             "uq_recommendations_open_sample",
             "sample_id",
@@ -67,8 +75,8 @@ class Recommendation(Base):
     )
 
     id: Mapped[PrimaryKey]
-    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
-    round_id: Mapped[int] = mapped_column(ForeignKey("acquisition_rounds.id"))
+    campaign_id: Mapped[int]
+    round_id: Mapped[int]
     sample_id: Mapped[int]
     sample_split: Mapped[Split] = mapped_column(enum_column(Split, "sample_split"), default=Split.TRAIN)
     rank: Mapped[int]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Float, String
+from sqlalchemy import BigInteger, CheckConstraint, Constraint, Float, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database.base import Created, Document, Moment, PrimaryKey, enum_column
 from service.lifecycles import RunStatus
@@ -38,11 +38,12 @@ class RunColumns:
     started_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
 
-    @declared_attr.directive
-    @classmethod
-    def __table_args__(cls) -> tuple[CheckConstraint, ...]:
-        return (
-            CheckConstraint("progress >= 0 AND progress <= 1", name="progress_is_share"),
-            CheckConstraint("(status = 'failed') = (error_message IS NOT NULL)", name="failed_has_reason"),
-            CheckConstraint("status <> 'succeeded' OR data_hash IS NOT NULL", name="succeeded_has_snapshot"),
-        )
+
+def run_constraints() -> tuple[Constraint, ...]:
+    """What the database itself demands of every run; the pair is what its results refer to."""
+    return (
+        UniqueConstraint("id", "campaign_id"),
+        CheckConstraint("progress >= 0 AND progress <= 1", name="progress_is_share"),
+        CheckConstraint("(status = 'failed') = (error_message IS NOT NULL)", name="failed_has_reason"),
+        CheckConstraint("status <> 'succeeded' OR data_hash IS NOT NULL", name="succeeded_has_snapshot"),
+    )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
 
 from service.database.base import Base, Created, Document, PrimaryKey, finite
-from service.database.models.run import RunColumns
+from service.database.models.run import RunColumns, run_constraints
 from service.database.models.sample import Sample
 
 
@@ -14,6 +22,7 @@ class ValuationRun(RunColumns, Base):
     """One execution of LossVal: snapshot, configuration and seed give values, surrogate and metrics."""
 
     __tablename__ = "valuation_runs"
+    __table_args__ = run_constraints()
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
 
@@ -48,11 +57,16 @@ class Surrogate(Base):
     """The network ensemble that predicts the target, as safetensors with its scaling and feature schema."""
 
     __tablename__ = "surrogates"
-    __table_args__ = (UniqueConstraint("id", "campaign_id"),)
+    __table_args__ = (
+        UniqueConstraint("id", "campaign_id"),
+        ForeignKeyConstraint(
+            ["valuation_run_id", "campaign_id"], ["valuation_runs.id", "valuation_runs.campaign_id"]
+        ),
+    )
 
     id: Mapped[PrimaryKey]
-    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
-    valuation_run_id: Mapped[int] = mapped_column(ForeignKey("valuation_runs.id"), unique=True)
+    campaign_id: Mapped[int] = mapped_column(index=True)
+    valuation_run_id: Mapped[int] = mapped_column(unique=True)
     artefact: Mapped[bytes] = deferred(mapped_column(LargeBinary))
     artefact_sha256: Mapped[str] = mapped_column(String(64))
     metrics: Mapped[Document]
