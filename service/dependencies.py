@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ def _presented_key(authorization: str) -> str:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(credentials).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, or not UTF-8
             return ""
     return ""
 

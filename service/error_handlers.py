@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from service.admin.pages.error import render_error
-from service.errors import ConflictError, CrashscoutError, FieldError, InputError, UnavailableError
+from service.errors import (
+    ConflictError,
+    CrashscoutError,
+    FieldError,
+    InputError,
+    UnavailableError,
+    json_pointer,
+)
 from service.middleware import request_id_of
 from service.problems import MEDIA_TYPE, problem_of
 
 logger = logging.getLogger(__name__)
-_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
 
 
 def install(app: FastAPI) -> None:
@@ -26,6 +40,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _handle_validation)
     app.add_exception_handler(HTTPException, _handle_http)
     app.add_exception_handler(IntegrityError, _handle_integrity)
+    app.add_exception_handler(DataError, _handle_data)
     app.add_exception_handler(DBAPIError, _handle_database)
     app.add_exception_handler(Exception, _handle_unexpected)
 
@@ -48,8 +63,16 @@ def _handle_ours(request: Request, error: Exception) -> Response:
 
 def _handle_validation(request: Request, error: Exception) -> Response:
     details = cast("RequestValidationError", error).errors()
-    errors = [FieldError("/" + "/".join(str(part) for part in item["loc"]), item["msg"]) for item in details]
+    errors = [
+        FieldError(pointer_of(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in details
+    ]
     return answer(request, InputError("The request does not fit the API.", errors=errors))
+
+
+def pointer_of(location: Sequence[int | str]) -> str:
+    """JSON pointer into the body; what is wrong elsewhere starts with `/query`, `/path` or `/header`."""
+    parts = location[1:] if location and location[0] == "body" else location
+    return json_pointer(parts)
 
 
 def _handle_http(request: Request, error: Exception) -> Response:
@@ -66,6 +89,13 @@ def _handle_integrity(request: Request, error: Exception) -> Response:
     return answer(request, ConflictError("The change collides with another one.", hint=hint))
 
 
+def _handle_data(request: Request, error: Exception) -> Response:
+    """The last net under the checks: an id beyond 64 bits, or a text that Postgres cannot hold."""
+    logger.info("data error", exc_info=error)
+    hint = "Ids are 64-bit integers; texts hold no NUL character."
+    return answer(request, InputError("The database cannot hold one of the values.", hint=hint))
+
+
 def _handle_database(request: Request, error: Exception) -> Response:
     logger.error("database error", exc_info=error)
     if isinstance(error, OperationalError):
@@ -78,4 +108,6 @@ def _handle_database(request: Request, error: Exception) -> Response:
 def _handle_unexpected(request: Request, error: Exception) -> Response:
     logger.error("unexpected error", exc_info=error)
     hint = "Our fault. The log holds the cause under this request id."
-    return answer(request, CrashscoutError("Something went wrong here.", hint=hint))
+    # This handler runs outside of all middleware, which would have added the id.
+    headers = {"x-request-id": request_id_of(request)}
+    return answer(request, CrashscoutError("Something went wrong here.", hint=hint), headers)

@@ -4,6 +4,7 @@
     ├── InputError             422  invalid_input       what came in is wrong; `errors` names row and field
     │   ├── FileFormatError    422  invalid_file        a file could not be read as what it claims to be
     │   └── CursorError        400  invalid_cursor
+    ├── UnknownHostError       400  unknown_host
     ├── TooLargeError          413  too_large
     ├── AuthenticationError    401  unauthenticated
     ├── ForbiddenError         403  forbidden
@@ -18,7 +19,7 @@ RFC 9457 problem (`error_handlers.py`). No web framework is imported here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -28,6 +29,16 @@ class FieldError:
 
     pointer: str
     message: str
+
+
+def json_pointer(parts: Iterable[int | str]) -> str:
+    """RFC 6901: `/` before each part, with `~` and `/` inside a part escaped."""
+    return "".join("/" + _readable(str(part)).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _readable(part: str) -> str:
+    """A name that came in may be half of a surrogate pair, which no answer could carry."""
+    return part.encode(errors="replace").decode()
 
 
 class CrashscoutError(Exception):
@@ -58,6 +69,11 @@ class FileFormatError(InputError):
 class CursorError(InputError):
     status = 400
     code = "invalid_cursor"
+
+
+class UnknownHostError(CrashscoutError):
+    status = 400
+    code = "unknown_host"
 
 
 class TooLargeError(CrashscoutError):

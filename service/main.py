@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from service import error_handlers, health
 from service.acquisitions.routes import router as acquisitions
@@ -15,8 +15,8 @@ from service.admin.routes import install as install_dashboard
 from service.campaigns.routes import router as campaigns
 from service.database.engine import make_engine, make_session_factory
 from service.dependencies import principal_of, refuse_cross_site
-from service.middleware import BodyLimit, RequestFrame
-from service.problems import responses
+from service.middleware import BodyLimit, KnownHosts, RequestFrame
+from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
 from service.samples.routes import router as samples
 from service.settings import Settings, get_settings
@@ -29,10 +29,19 @@ Long work answers 202 with a `Location` to follow. Errors are RFC 9457 problem d
 Units stand in the names of fields, money is a decimal with a currency, times are RFC 3339 in UTC."""
 
 
+class Application(FastAPI):
+    """FastAPI whose OpenAPI document tells the truth about errors."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            as_problems(super().openapi())
+        return super().openapi()
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """A new application; engines are opened when it starts and closed when it stops."""
     settings = settings or get_settings()
-    app = FastAPI(
+    app = Application(
         title="Crashscout",
         version="1",
         description=DESCRIPTION,
@@ -49,14 +58,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_dashboard(app)
     error_handlers.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_mib * 2**20)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts)
+    app.add_middleware(KnownHosts, allowed=settings.allowed_hosts, answer=error_handlers.answer)
     app.add_middleware(RequestFrame)
     return app
 
 
 def _api() -> APIRouter:
     """Everything below /api/v1: denied without a valid key."""
-    api = APIRouter(prefix="/api/v1", dependencies=[Depends(principal_of)], responses=responses(401, 403))
+    # What any route may answer; the others stand at the routes.
+    api = APIRouter(
+        prefix="/api/v1", dependencies=[Depends(principal_of)], responses=responses(400, 401, 403, 422, 503)
+    )
     for router in (campaigns, samples, uploads, valuations, acquisitions):
         api.include_router(router)
     return api

@@ -1,14 +1,19 @@
-"""Plain ASGI middleware: request ids, body limits, security headers."""
+"""Plain ASGI middleware: request ids, known hosts, body limits, security headers."""
 
 from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import CrashscoutError, UnknownHostError
 
 _SAFE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 # Charts and htmx are vendored; styles are inline where charts set sizes.
@@ -50,6 +55,35 @@ class RequestFrame:
             await send(message)
 
         await self.app(scope, receive, send_framed)
+
+
+class KnownHosts:
+    """Refuses requests to another host name: a page elsewhere may have pointed its own name at us."""
+
+    def __init__(
+        self, app: ASGIApp, allowed: Sequence[str], answer: Callable[[Request, CrashscoutError], Response]
+    ) -> None:
+        self.app = app
+        self.allowed = frozenset(allowed)
+        self.answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or "*" in self.allowed or _host_of(scope) in self.allowed:
+            await self.app(scope, receive, send)
+            return
+        error = UnknownHostError(
+            "The request names a host that this service does not go by.",
+            hint="Use one of CRASHSCOUT_ALLOWED_HOSTS, or add this name to it.",
+        )
+        await self.answer(Request(scope), error)(scope, receive, send)
+
+
+def _host_of(scope: Scope) -> str | None:
+    """The name without its port; None when the header is none that a browser would send."""
+    try:
+        return urlsplit("//" + Headers(scope=scope).get("host", "")).hostname
+    except ValueError:
+        return None
 
 
 class BodyLimit:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +49,7 @@ def decode_cursor(cursor: str | None) -> int:
         key = document["after"]
         if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < 2**63:
             raise TypeError
-    except (ValueError, KeyError, TypeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         message = "The cursor is not one of ours."
         raise CursorError(message, hint="Use `next_cursor` of the page before, unchanged.") from error
     return key

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from service.campaigns.schemas import Money, Strict
+from service.campaigns.schemas import STORABLE, Money, Strict
 from service.lifecycles import RecommendationStatus
 from service.runs.schemas import RunRead
-from service.samples.schemas import FeatureValue, JsonObject, Measure
+from service.samples.schemas import FeatureValue, GivenTarget, GivenValue, JsonObject, LabelDefinition
 from service.vocabulary import Arm, Evidence
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE]
 
 
 class AcquisitionConfiguration(Strict):
@@ -34,7 +34,7 @@ class AcquisitionConfiguration(Strict):
 class AcquisitionRequest(Strict):
     configuration: AcquisitionConfiguration = AcquisitionConfiguration()
     seed: int = Field(0, ge=0, lt=2**32)
-    surrogate_id: int | None = Field(None, description="Null: the campaign's newest.")
+    surrogate_id: int | None = Field(None, ge=1, description="Null: the campaign's newest.")
 
 
 class AcquisitionRoundRead(RunRead):
@@ -92,7 +92,7 @@ class Rejection(Strict):
 class Note(Strict):
     """An optional word for the history."""
 
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), STORABLE] = ""
 
 
 class Completion(Strict):
@@ -103,10 +103,10 @@ class Completion(Strict):
         json_schema_extra={"example": {"executed_features": {"impact_speed_kmh": 56.3}, "target": 26.4}},
     )
 
-    target: float | Measure
-    executed_features: dict[str, FeatureValue | Measure] = Field(
+    target: GivenTarget
+    executed_features: dict[str, GivenValue] = Field(
         default_factory=dict, description="What differs from the plan; the rest was run as planned."
     )
-    label_definition: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    label_definition: LabelDefinition | None = None
     label_details: JsonObject | None = None
-    reason: Annotated[str, StringConstraints(max_length=2000)] = ""
+    reason: Annotated[str, StringConstraints(max_length=2000), STORABLE] = ""

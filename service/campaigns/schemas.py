@@ -15,7 +15,6 @@ from service.vocabulary import FeatureKind, Oracle, SourceKind
 
 # Deeper documents are mistakes, and cost a stack frame per level wherever they are read.
 DEEPEST_DOCUMENT = 32
-LARGEST_INTEGER = 2**63 - 1
 
 
 def storable(value: Any, levels: int = DEEPEST_DOCUMENT) -> Any:  # noqa: ANN401 - any JSON value
@@ -32,9 +31,10 @@ def storable(value: Any, levels: int = DEEPEST_DOCUMENT) -> Any:  # noqa: ANN401
     return value
 
 
-Text = Annotated[str, AfterValidator(storable)]
+STORABLE = AfterValidator(storable)
+Text = Annotated[str, STORABLE]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Category = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Money = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -67,7 +67,7 @@ class Feature(Strict):
     kind: FeatureKind = FeatureKind.CONTINUOUS
     minimum: Finite | None = None
     maximum: Finite | None = None
-    categories: list[Category] | None = Field(None, max_length=500)
+    categories: list[Label] | None = Field(None, max_length=500)
     required: bool = Field(
         default=True, description="False: a missing value is allowed and encoded as missing."
     )
@@ -117,7 +117,7 @@ class Condition(Strict):
     feature: Name
     minimum: Finite | None = None
     maximum: Finite | None = None
-    categories: list[Category] | None = None
+    categories: list[Label] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -170,7 +170,7 @@ class CampaignCreate(Strict):
         },
     )
 
-    name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    name: Label
     description: Text = Field("", max_length=4000)
     feature_schema: list[Feature] = Field(min_length=1, max_length=500)
     target: Target = Target()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, insert, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ARRAY, ColumnElement, Select, String, insert, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from service.database.models import Recommendation, Sample, Source
 from service.lifecycles import PENDING
@@ -33,16 +33,21 @@ def get_for_update(session: Session, sample_id: int) -> Sample:
 
 def known_external_ids(session: Session, campaign_id: int, names: Iterable[str]) -> set[str]:
     statement = select(Sample.external_id).where(
-        Sample.campaign_id == campaign_id, Sample.external_id.in_(list(names))
+        Sample.campaign_id == campaign_id, _is_any_of(Sample.external_id, names)
     )
     return {name for name in session.scalars(statement) if name is not None}
+
+
+def _is_any_of(column: InstrumentedAttribute[str | None], names: Iterable[str]) -> ColumnElement[bool]:
+    """One array parameter: an IN list ends at 65,535 of them, and a bulk request may hold more."""
+    return column == literal(list(names), ARRAY(String)).any_()
 
 
 def splits_of_groups(session: Session, campaign_id: int, groups: Iterable[str]) -> dict[str, set[Split]]:
     """The splits in which each of the named groups stands already."""
     statement = (
         select(Sample.group, Sample.split)
-        .where(Sample.campaign_id == campaign_id, Sample.group.in_(list(groups)))
+        .where(Sample.campaign_id == campaign_id, _is_any_of(Sample.group, groups))
         .distinct()
     )
     found: dict[str, set[Split]] = {}

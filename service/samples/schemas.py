@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    ValidationError,
+    WrapValidator,
+)
 
-from service.campaigns.schemas import Strict
+from service.campaigns.schemas import STORABLE, Label, Strict
 from service.vocabulary import SampleStatus, Split
 
-
-def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Refuse what a JSON column cannot hold: NaN, infinities and NUL characters."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("contains a number that is not finite: give null instead")
-    if isinstance(value, str) and "\x00" in value:
-        raise ValueError("contains a NUL character: remove it")
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for child in children:
-        _storable(child)
-    return value
-
-
-Label = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_storable),
-]
-JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
+LabelDefinition = Annotated[str, StringConstraints(min_length=1, max_length=64), STORABLE]
+JsonObject = Annotated[dict[str, Any], STORABLE]
 
 
 class Measure(Strict):
     """A value that says its unit: refused when the schema means another."""
 
-    value: float | int | str | bool | None
+    value: StrictBool | StrictInt | StrictFloat | StrictStr | None
     unit: str
 
 
-# Strict members first: a JSON string is never silently read as a number.
+def _one_message(message: str) -> WrapValidator:
+    """One complaint in our words, not one per member of the union."""
+
+    def check(value: object, handler: Callable[[object], object]) -> object:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise ValueError(message) from None
+
+    return WrapValidator(check)
+
+
+# Strict members: 1 stays a number and "1" a text; a value is never silently read as something else.
 FeatureValue = Annotated[
-    bool | int | float | str | None, Field(union_mode="left_to_right", description="Null when missing.")
+    StrictBool | StrictInt | StrictFloat | StrictStr | None, Field(description="Null when missing.")
+]
+GivenValue = Annotated[
+    FeatureValue | Measure,
+    _one_message("expects a number, a text, true, false, null, or an object of value and unit"),
+]
+GivenTarget = Annotated[
+    StrictFloat | Measure, _one_message("expects a number, or an object of value and unit")
 ]
 
 
@@ -64,19 +77,17 @@ class SampleCreate(Strict):
     )
 
     source: Label = Field(description="Name of one of the campaign's sources.")
-    planned_features: dict[str, FeatureValue | Measure]
-    executed_features: dict[str, FeatureValue | Measure] | None = Field(
+    planned_features: dict[str, GivenValue]
+    executed_features: dict[str, GivenValue] | None = Field(
         None, description="As run; what is not named was run as planned."
     )
-    target: float | Measure | None = None
-    label_definition: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    target: GivenTarget | None = None
+    label_definition: LabelDefinition | None = None
     label_details: JsonObject | None = None
     external_id: Label | None = Field(None, description="Your own name of it; unique in the campaign.")
     split: Split = Split.TRAIN
     group: Label | None = Field(None, description="Vehicle platform: splits never cut through a group.")
-    provenance: dict[str, Any] = Field(
-        default_factory=dict, description="Where it came from; never a feature."
-    )
+    provenance: JsonObject = Field(default_factory=dict, description="Where it came from; never a feature.")
 
 
 class SampleRead(BaseModel):

@@ -15,6 +15,8 @@ from service.vocabulary import FeatureKind
 Row = dict[str, object] | list[FieldError]
 _TEXT_COLUMNS = ("external_id", "source", "split", "group", "label_definition")
 _EXECUTED = "executed."
+# ValueError: not JSON, or a number of thousands of digits.
+UNREADABLE_JSON = (ValueError, RecursionError)
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 
@@ -51,7 +53,7 @@ def read_rows(body: bytes, content_type: str, features: Mapping[str, Feature], *
 def _read_json(text: str) -> Iterator[Row]:
     try:
         document = json.loads(text or "null")
-    except (json.JSONDecodeError, RecursionError) as error:
+    except UNREADABLE_JSON as error:
         raise InputError(f"The body is not JSON: {error}.") from error
     rows = document.get("samples") if isinstance(document, dict) else document
     if not isinstance(rows, list):
@@ -61,27 +63,24 @@ def _read_json(text: str) -> Iterator[Row]:
 
 
 def _read_ndjson(text: str) -> Iterator[Row]:
-    for line in text.splitlines():
+    for line in text.split("\n"):  # only that: a JSON text may hold the other line ends of Unicode
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except UNREADABLE_JSON as error:
             yield [FieldError("", f"not JSON: {error}")]
         else:
             yield row if isinstance(row, dict) else [FieldError("", "expects an object")]
 
 
 def _read_csv(text: str, features: Mapping[str, Feature]) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text))
-    try:
-        header = [name.strip() for name in next(reader)]
-    except StopIteration:
+    lines = _csv_lines(text)
+    header = [name.strip() for name in next(lines, [])]
+    if not header:
         return
     _check_header(header, features)
-    for cells in reader:
-        if not cells:
-            continue
+    for cells in lines:
         if len(cells) != len(header):
             yield [
                 FieldError(
@@ -90,6 +89,16 @@ def _read_csv(text: str, features: Mapping[str, Feature]) -> Iterator[Row]:
             ]
         else:
             yield _csv_row(dict(zip(header, cells, strict=True)), features)
+
+
+def _csv_lines(text: str) -> Iterator[list[str]]:
+    """Cells of the lines that hold any; all ways to end a line are understood."""
+    try:
+        yield from filter(None, csv.reader(io.StringIO(text, newline=None)))
+    except csv.Error as error:
+        raise InputError(
+            f"The body is not CSV: {error}.", hint="Check quotes; a cell may be short."
+        ) from error
 
 
 def _check_header(header: list[str], features: Mapping[str, Feature]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -11,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from service.campaigns.schemas import Feature, Target
-from service.errors import FieldError
+from service.errors import FieldError, json_pointer
 from service.samples.schemas import Measure, SampleCreate
 from service.vocabulary import FeatureKind, Split
 
@@ -44,13 +45,9 @@ def parse_sample(document: object) -> SampleCreate | list[FieldError]:
         return SampleCreate.model_validate(document)
     except ValidationError as error:
         return [
-            FieldError("/" + "/".join(_readable(part) for part in detail["loc"]), detail["msg"])
+            FieldError(json_pointer(detail["loc"]), detail["msg"].removeprefix("Value error, "))
             for detail in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-
-
-def _readable(part: int | str) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def check_sample(request: SampleCreate, schema: SampleSchema) -> CheckedSample:
@@ -86,7 +83,7 @@ def check_features(
         try:
             value = _check_value(name, given, schema.features)
         except ValueError as error:
-            errors.append(FieldError(f"{pointer}/{_readable(name)}", str(error)))
+            errors.append(FieldError(pointer + json_pointer([name]), str(error)))
         else:
             if value is not None:
                 clean[name] = value
@@ -144,7 +141,7 @@ def _check_number(value: object, feature: Feature) -> float | int:
 
 
 def _check_range(value: float, minimum: float | None, maximum: float | None, unit: str) -> None:
-    if not math.isfinite(value):
+    if abs(value) > sys.float_info.max or math.isnan(value):  # a JSON integer has no largest value
         raise ValueError(f"is {value}: give a finite number, or null when it is missing")
     if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
         low = "-∞" if minimum is None else f"{minimum:g}"

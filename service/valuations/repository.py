@@ -60,7 +60,7 @@ def values_page(
 def weights_of(session: Session, run_id: int) -> dict[int, float]:
     """Learned data weight by sample id."""
     statement = select(DataValue.sample_id, DataValue.weight).where(DataValue.valuation_run_id == run_id)
-    return {sample_id: weight for sample_id, weight in session.execute(statement)}
+    return {row.sample_id: row.weight for row in session.execute(statement)}
 
 
 def components_of(session: Session, run_id: int) -> Sequence[tuple[int, str | None, float, float, float]]:
