@@ -43,11 +43,11 @@ def complete(session: Session, recommendation_id: int, result: Completion, *, ac
     audit.record(
         session,
         actor,
-        "complete",
-        "recommendation",
-        row.id,
+        "label",
+        "sample",
+        sample.id,
         campaign_id=row.campaign_id,
-        after={"sample_id": sample.id, "target": sample.target, "late": row.is_late},
+        after={"target": sample.target, "recommendation_id": row.id, "late": row.is_late},
     )
     return row
 
@@ -79,6 +79,7 @@ def abandon(session: Session, recommendation_id: int, *, actor: str, reason: str
     sample = samples_repository.get_for_update(session, row.sample_id)
     if sample.status is SampleStatus.CANDIDATE:
         sample.status = SampleStatus.ABANDONED
+        audit.record(session, actor, "abandon", "sample", sample.id, campaign_id=row.campaign_id)
     return row
 
 

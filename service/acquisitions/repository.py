@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from service.database.models import AcquisitionRound, Recommendation, RecommendationChange, Sample
 from service.lifecycles import OPEN, RecommendationStatus
 from service.pagination import PageRequest
+from service.vocabulary import SampleStatus
 
 
 def add_round(session: Session, round_: AcquisitionRound) -> AcquisitionRound:
@@ -115,17 +116,19 @@ def rounds_with_ids(session: Session, round_ids: Iterable[int]) -> Sequence[Acqu
 
 
 def proposed_or_pending(session: Session, sample_ids: Iterable[int]) -> set[int]:
-    """Those of the samples that have an open recommendation."""
-    statement = select(Recommendation.sample_id).where(
-        Recommendation.sample_id.in_(list(sample_ids)), Recommendation.status.in_(list(OPEN))
+    """Those of the samples that have an open recommendation, or are no candidates any more."""
+    ids = list(sample_ids)
+    is_open = select(Recommendation.sample_id).where(
+        Recommendation.sample_id.in_(ids), Recommendation.status.in_(list(OPEN))
     )
-    return set(session.scalars(statement))
+    has_ended = select(Sample.id).where(Sample.id.in_(ids), Sample.status != SampleStatus.CANDIDATE)
+    return {*session.scalars(is_open), *session.scalars(has_ended)}
 
 
 def under_way(session: Session, campaign_id: int, source_id: int) -> int:
     """Orders of one source that have not ended."""
     statement = (
-        select(Recommendation.id)
+        select(func.count(Recommendation.id))
         .join(Recommendation.sample)
         .where(
             Recommendation.campaign_id == campaign_id,
@@ -133,4 +136,4 @@ def under_way(session: Session, campaign_id: int, source_id: int) -> int:
             Recommendation.status.in_([RecommendationStatus.ORDERED, RecommendationStatus.RUNNING]),
         )
     )
-    return len(session.scalars(statement).all())
+    return session.scalars(statement).one()

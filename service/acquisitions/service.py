@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.acquisitions import repository
 from service.acquisitions.schemas import AcquisitionRequest, AcquisitionRoundRead, RecommendationRead
+from service.audit import repository as audit
 from service.campaigns import repository as campaigns_repository
 from service.campaigns import service as campaigns
 from service.database.models import (
@@ -240,6 +241,16 @@ def _apply(
 ) -> None:
     change_row = RecommendationChange(
         recommendation_id=row.id, from_status=row.status, to_status=wanted, actor=actor, reason=reason
+    )
+    audit.record(
+        session,
+        actor,
+        wanted.value,
+        "recommendation",
+        row.id,
+        campaign_id=row.campaign_id,
+        before={"status": row.status},
+        after={"status": wanted, "reason": reason},
     )
     row.is_late = row.is_late or (wanted is RecommendationStatus.COMPLETED and row.status.accepts_late_result)
     row.status, row.changed_at = wanted, datetime.now(UTC)

@@ -25,8 +25,11 @@ def get(session: Session, campaign_id: int) -> Campaign | None:
 
 
 def lock(session: Session, campaign_id: int) -> None:
-    """Wait for other transactions that decide about this campaign's money."""
-    session.execute(select(Campaign.id).where(Campaign.id == campaign_id).with_for_update())
+    """Wait for other transactions that decide about this campaign's money, capacity or groups.
+
+    Rows that only refer to the campaign are added meanwhile (NO KEY UPDATE lets foreign keys pass).
+    """
+    session.execute(select(Campaign.id).where(Campaign.id == campaign_id).with_for_update(key_share=True))
 
 
 def page(session: Session, request: PageRequest) -> Sequence[Campaign]:

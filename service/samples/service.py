@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from service.audit import repository as audit
+from service.campaigns import repository as campaigns_repository
 from service.campaigns.schemas import Feature, Target
 from service.database.models import Campaign, Sample
 from service.errors import ConflictError, FieldError, InputError, NotFoundError
@@ -134,6 +135,8 @@ def _refuse_duplicates(session: Session, campaign: Campaign, rows: Sequence[Chec
 def _refuse_leaks(session: Session, campaign: Campaign, rows: Sequence[CheckedSample]) -> None:
     """Complain about groups on both sides of the holdout: its error would be measured too low."""
     grouped = [(row, row.request.group) for row in rows if row.request.group]
+    if grouped:  # two requests at once must not put one group on both sides
+        campaigns_repository.lock(session, campaign.id)
     splits = repository.splits_of_groups(session, campaign.id, {group for _, group in grouped})
     for row, group in grouped:
         others = splits.setdefault(group, set())
