@@ -51,8 +51,8 @@ def create_upload(
 def _parse_features(text: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
-    except json.JSONDecodeError as error:
-        document = error
+    except (ValueError, RecursionError):
+        document = None
     if not isinstance(document, dict):
         errors = [FieldError("/features", "expects a JSON object of feature values")]
         raise InputError("The form does not fit the API.", errors=errors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ from service.ingest.report import as_document
 from service.pagination import PageRequest, cut_page
 from service.samples import service as samples
 from service.samples.schemas import SampleCreate
+from service.samples.validation import parse_sample
 from service.uploads import repository
 from service.uploads.schemas import Occupants
 from service.vocabulary import FeatureKind, Split
@@ -50,16 +52,15 @@ def create(
         InputError: if there is no label, or a feature of the campaign is neither in the file nor given.
         ConflictError: if the test is in the campaign already.
     """
-    name = PurePosixPath(request.filename.replace("\\", "/")).name or "upload"
     with TemporaryDirectory(prefix="crashscout-upload-") as folder:
-        path = Path(folder) / name
+        path = Path(folder) / _safe_name(request.filename)
         sha256 = _save(request.content, path)
         test = read_crash_test(path)
         labels = label_occupants(test)
         size = path.stat().st_size
     upload = Upload(
         campaign_id=campaign.id,
-        filename=name[:255],
+        filename=_shown_name(request.filename),
         sha256=sha256,
         size_bytes=size,
         report=as_document(test, labels),
@@ -73,6 +74,17 @@ def create(
         session, actor, "create", "upload", upload.id, campaign_id=campaign.id, after={"sha256": sha256}
     )
     return upload, created
+
+
+def _shown_name(given: str) -> str:
+    """The name as people know it, without folders and without what no text column holds."""
+    name = PurePosixPath(given.replace("\\", "/")).name
+    return "".join(char for char in name if char.isprintable())[:255]
+
+
+def _safe_name(given: str) -> str:
+    """A name for our own folder: the reader names the file in its complaints."""
+    return re.sub(r"[^A-Za-z0-9._ -]", "_", _shown_name(given))[-100:].lstrip(".") or "upload"
 
 
 def _save(content: BinaryIO, path: Path) -> str:
@@ -103,23 +115,31 @@ def _document(
 ) -> SampleCreate:
     schema = samples.schema_of(campaign).features
     known = {name: _as_kind(label.features.get(name), feature) for name, feature in schema.items()}
-    return SampleCreate(
-        source=request.source,
-        planned_features={**known, **request.features},
-        target=label.rolc_g,
-        label_definition=label.label_definition,
-        label_details={
+    document = {
+        "source": request.source,
+        "planned_features": {**known, **request.features},
+        "target": label.rolc_g,
+        "label_definition": label.label_definition,
+        "label_details": {
             "t1_ms": label.t1_ms,
             "t2_ms": label.t2_ms,
             "olc_g": label.olc_g,
             "channels": list(label.channels),
             "flags": list(label.flags),
         },
-        external_id=f"{test.format}-{test.test_number}-{label.role}",
-        split=request.split,
-        group=test.platform,
-        provenance={"file": request.filename[:255], "format": test.format, "test_number": test.test_number},
-    )
+        "external_id": f"{test.format}-{test.test_number}-{label.role}",
+        "split": request.split,
+        "group": test.platform,
+        "provenance": {
+            "file": _shown_name(request.filename),
+            "format": test.format,
+            "test_number": test.test_number,
+        },
+    }
+    parsed = parse_sample(document)
+    if not isinstance(parsed, SampleCreate):
+        raise InputError("The form does not fit the campaign.", errors=parsed)
+    return parsed
 
 
 def _as_kind(value: float | str | None, feature: Feature) -> Any:  # noqa: ANN401 - any feature value
