@@ -11,8 +11,12 @@ import psycopg
 import pytest
 import redis
 from sqlalchemy import make_url
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.testclient import TestClient
 
 from service.embedded import EmbeddedEngines
+from service.settings import Settings
+from tests.support import open_client
 
 TEMPLATE = "crashscout_template"
 
@@ -101,3 +105,21 @@ def database_url(
     administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
     yield database_named(engines, name)
     administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(database_url: str, broker_url: str) -> Settings:
+    return Settings(_env_file=None, database_url=database_url, broker_url=broker_url)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """The API in this process, on its own database; errors answer as they do in production."""
+    with open_client(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def sessions(client: TestClient) -> sessionmaker[Session]:
+    """The session factory of the running API: it sends messages after the commit."""
+    return client.app.state.sessions
