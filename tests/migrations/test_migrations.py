@@ -1,0 +1,75 @@
+"""The migrations, on an empty database of the real engine."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+from alembic import command
+from sqlalchemy import create_engine, inspect
+
+from service.database.base import Base
+from service.database.migrate import alembic_config, downgrade, is_current, upgrade
+from service.embedded import EmbeddedEngines
+from tests.conftest import database_named
+from tests.support import psycopg_url
+
+APPEND_ONLY = ("recommendation_changes", "audit_events")
+
+
+@pytest.fixture
+def empty_database(engines: EmbeddedEngines, administrator: psycopg.Connection) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    administrator.execute(f"CREATE DATABASE {name}")
+    yield database_named(engines, name)
+    administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def tables(database_url: str) -> set[str]:
+    engine = create_engine(database_url)
+    try:
+        return set(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+
+
+def functions(database_url: str) -> int:
+    with psycopg.connect(psycopg_url(database_url)) as connection:
+        query = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        return connection.execute(query).fetchone()[0]
+
+
+def test_up_down_and_up_again(empty_database: str) -> None:
+    wanted = set(Base.metadata.tables)
+    upgrade(empty_database)
+    assert tables(empty_database) == wanted | {"alembic_version"}
+    downgrade(empty_database)
+    assert tables(empty_database) == {"alembic_version"}
+    assert functions(empty_database) == 0
+    upgrade(empty_database)
+    assert tables(empty_database) == wanted | {"alembic_version"}
+
+
+def test_up_twice_changes_nothing(database_url: str) -> None:
+    upgrade(database_url)
+    assert set(Base.metadata.tables) <= tables(database_url)
+
+
+def test_models_and_migrations_describe_the_same_tables(database_url: str) -> None:
+    command.check(alembic_config(database_url))  # raises when a migration is missing
+
+
+def test_readiness_tells_an_old_database_from_a_current_one(empty_database: str, database_url: str) -> None:
+    for url, expected in ((empty_database, False), (database_url, True)):
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            assert is_current(connection) is expected
+        engine.dispose()
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize("statement", ["UPDATE {} SET actor = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
+def test_histories_are_append_only(database_url: str, table: str, statement: str) -> None:
+    refused = pytest.raises(psycopg.errors.RestrictViolation, match="append-only")
+    with psycopg.connect(psycopg_url(database_url)) as connection, refused:
+        connection.execute(statement.format(table))

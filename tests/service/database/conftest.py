@@ -1,0 +1,86 @@
+"""Raw SQL on a database with one campaign: the constraints alone must hold, without any of our Python."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from tests.support import psycopg_url
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "campaigns": {
+        "name": "c", "description": "", "feature_schema": Jsonb([{"name": "x"}]), "target": Jsonb({}),
+        "target_domain": Jsonb({}), "currency": "USD",
+    },
+    "sources": {
+        "name": "s", "kind": "physical_test", "acquisition_cost": 1, "currency": "USD", "lead_time_hours": 0,
+    },
+    "samples": {
+        "status": "candidate", "split": "train", "planned_features": Jsonb({}), "provenance": Jsonb({}),
+    },
+    "valuation_runs": {
+        "status": "queued", "configuration": Jsonb({}), "seed": 0, "progress": 0, "progress_message": "",
+        "cancel_requested": False, "attempt": 0, "requested_by": "test",
+    },
+    "surrogates": {"artefact": b"", "artefact_sha256": "", "metrics": Jsonb({})},
+    "data_values": {"value": 0, "weight": 1, "spread": 0, "rank": 1, "target_loss": 0, "transport": 0},
+    "recommendations": {
+        "sample_split": "train", "rank": 1, "score": 0, "components": Jsonb({}), "reason": "", "arm": "chosen",
+        "acquisition_cost": 1, "currency": "USD", "status": "proposed", "is_late": False,
+    },
+}  # fmt: skip
+DEFAULTS["acquisition_rounds"] = DEFAULTS["valuation_runs"]
+
+
+class Store:
+    """A campaign with a source, a run, its surrogate and a round; `insert` fills in what is not given."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+        self.campaign_id = self.insert("campaigns")
+        own = {"campaign_id": self.campaign_id}
+        self.source_id = self.insert("sources", **own)
+        self.run_id = self.insert("valuation_runs", **own)
+        self.surrogate_id = self.insert("surrogates", **own, valuation_run_id=self.run_id)
+        self.round_id = self.insert("acquisition_rounds", **own, surrogate_id=self.surrogate_id)
+
+    def insert(self, table: str, **columns: Any) -> int:
+        """One row in a savepoint; its id, where the table has one."""
+        row = DEFAULTS[table] | columns
+        key = "sample_id" if table == "data_values" else "id"
+        statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING {}").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, row)),
+            sql.SQL(", ").join([sql.Placeholder()] * len(row)),
+            sql.Identifier(key),
+        )
+        with self.connection.transaction():
+            return self.connection.execute(statement, list(row.values())).fetchone()[0]
+
+    def sample(self, **columns: Any) -> int:
+        place = {"campaign_id": self.campaign_id, "source_id": self.source_id}
+        return self.insert("samples", **place | columns)
+
+    def labelled(self, target: float = 26.0, **columns: Any) -> int:
+        label = {"status": "labelled", "target": target, "label_definition": "rolc/1"}
+        return self.sample(**label | columns)
+
+    def recommend(self, sample_id: int, **columns: Any) -> int:
+        place = {"campaign_id": self.campaign_id, "round_id": self.round_id, "sample_id": sample_id}
+        return self.insert("recommendations", **place | columns)
+
+    def value(self, **columns: Any) -> int:
+        return self.insert("data_values", valuation_run_id=self.run_id, sample_id=self.labelled(), **columns)
+
+    def execute(self, statement: str, *parameters: Any) -> None:
+        with self.connection.transaction():
+            self.connection.execute(statement, parameters)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with psycopg.connect(psycopg_url(database_url)) as connection:
+        yield Store(connection)
