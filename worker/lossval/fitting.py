@@ -130,7 +130,7 @@ class _Fit:
             config.members, X.shape[1], config.hidden, 1, generator=self.generator
         ).to(self.device)
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay_for(len(X))
         )
         self.validation: tuple[Tensor, Tensor] | None = None
         self.best = math.inf

@@ -182,7 +182,7 @@ class _Run:
             generator=self.generator,
         ).to(self.device)
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay_for(self.n)
         )
         zeros = torch.zeros(self.n, device=self.device)
         self.weights = torch.ones_like(zeros)

@@ -130,9 +130,10 @@ def solve_transport(
     a = masses[a_index] / masses[a_index].sum()
     b = torch.full((len(B),), 1.0 / len(B), dtype=torch.float64)
 
-    f, g, epsilon, error = _cross_potentials(A, a, B, b, settings)
-    cross = TargetPotential(B, g, b.log(), epsilon)
+    epsilon = settings.relative_epsilon * _cost_scale(A, B)
     self_a, self_b = _self_potential(A, a, epsilon), _self_potential(B, b, epsilon)
+    f, g, error = _cross_potentials(A, a, B, b, epsilon, (self_a, self_b), settings)
+    cross = TargetPotential(B, g, b.log(), epsilon)
     cost = float(f @ a + g @ b)
     potential = cross.potential_at(X)
     self_on_X = _c_transform(X, A, self_a, a.log(), epsilon)
@@ -233,13 +234,21 @@ def _cost_scale(X: Tensor, Y: Tensor) -> float:
 
 
 def _cross_potentials(
-    A: Tensor, a: Tensor, B: Tensor, b: Tensor, settings: TransportSettings
-) -> tuple[Tensor, Tensor, float, float]:
-    """Dual potentials (f, g) of OT_eps(a, b), eps, and the marginal error that is left."""
-    scale = _cost_scale(A, B)
-    if scale == 0.0:
-        return torch.zeros_like(a), torch.zeros_like(b), 0.0, 0.0
-    epsilon = settings.relative_epsilon * scale
+    A: Tensor,
+    a: Tensor,
+    B: Tensor,
+    b: Tensor,
+    epsilon: float,
+    start: tuple[Tensor, Tensor],
+    settings: TransportSettings,
+) -> tuple[Tensor, Tensor, float]:
+    """Dual potentials (f, g) of OT_eps(a, b) and the marginal error that is left.
+
+    `start` are the two self potentials: the solution if both sets are the same, where plain Sinkhorn from zero
+    is slowest, and near it if they are alike.
+    """
+    if epsilon == 0.0:
+        return torch.zeros_like(a), torch.zeros_like(b), 0.0
     _, log = ot.bregman.sinkhorn_log(
         a,
         b,
@@ -247,12 +256,13 @@ def _cross_potentials(
         epsilon,
         numItermax=settings.max_iterations,
         stopThr=settings.tolerance,
+        warmstart=(start[0] / epsilon + a.log(), start[1] / epsilon + b.log()),
         log=True,
         warn=False,  # the error is returned and stored with the run instead
     )
     # POT's scalings contain the masses: log u = f / eps + log a.
     f, g = epsilon * (log["log_u"] - a.log()), epsilon * (log["log_v"] - b.log())
-    return f, g, epsilon, float(log["err"][-1])
+    return f, g, float(log["err"][-1])
 
 
 def _self_potential(A: Tensor, a: Tensor, epsilon: float) -> Tensor:
