@@ -30,6 +30,7 @@ from service.valuations import service as valuations
 from service.valuations.schemas import ValuationRequest
 
 router = APIRouter()
+LONGEST_PAGE_NUMBER = 9
 
 
 @router.post("/recommendations/{recommendation_id:int}/approve")
@@ -138,5 +139,6 @@ def _row_url(row: Recommendation, form: Mapping[str, str]) -> str:
     """Back to the same filter, page and row."""
     status, number = form.get("status", ""), form.get("page", "1")
     known = status if status in set(RecommendationStatus) else ""
-    url = recommendations_url(row.campaign_id, known, int(number) if number.isdecimal() else 1)
+    is_page = number.isdecimal() and len(number) < LONGEST_PAGE_NUMBER
+    url = recommendations_url(row.campaign_id, known, int(number) if is_page else 1)
     return f"{url}#recommendation-{row.id}"

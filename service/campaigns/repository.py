@@ -71,7 +71,7 @@ def proposed_counts(session: Session, campaign_ids: Sequence[int]) -> dict[int, 
         )
         .group_by(Recommendation.campaign_id)
     )
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())
 
 
 def sample_counts(session: Session, campaign_id: int) -> list[tuple[str, str, int]]:

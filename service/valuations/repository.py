@@ -77,7 +77,7 @@ def components_of(session: Session, run_id: int) -> Sequence[tuple[int, str | No
         .where(DataValue.valuation_run_id == run_id)
         .order_by(DataValue.rank)
     )
-    return session.execute(statement).tuples().all()
+    return session.execute(statement).all()
 
 
 def add_surrogate(session: Session, surrogate: Surrogate) -> None:

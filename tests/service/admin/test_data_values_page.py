@@ -1,0 +1,94 @@
+import json
+import math
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.testclient import TestClient
+
+from service.admin.pages.data_values import POINTS_SHOWN, charts, thin
+from service.admin.pages.value_lines import why
+from service.database.engine import unit_of_work
+from service.database.models import DataValue, Sample, ValuationRun
+from tests.service.admin.html import soup_of, text_of
+from tests.service.admin.rows import Rows
+
+
+def page_of(rows: Rows) -> str:
+    return f"/campaigns/{rows.campaign_id}/data-values"
+
+
+def test_least_valuable_come_first_with_the_side_that_is_bad(dashboard: TestClient, rows: Rows) -> None:
+    lines = [
+        [text_of(cell) for cell in row.select("td")]
+        for row in soup_of(dashboard, page_of(rows)).select("tbody tr")
+    ]
+    assert [line[1] for line in lines] == [f"T-{index} full vehicle" for index in (3, 2, 1, 0)]
+    assert lines[0] == [
+        "4", "T-3 full vehicle", "27.00", "−6.50 ± 0.12", "6.50", "1.00",
+        "label The label fits the others badly: 6.5 sd beyond the typical error.",
+    ]  # fmt: skip
+    assert lines[1][6].startswith("features The features lie far off")
+    assert lines[2][6] == "Nothing stands out: an ordinary sample."
+
+
+@pytest.mark.parametrize(
+    ("target_loss", "transport", "side"),
+    [
+        (2.0, 1.9, "label"),
+        (1.9, 2.0, "features"),
+        (3.0, 3.0, "label"),
+        (1.99, 1.99, "none"),
+        (-4.0, -4.0, "none"),
+    ],
+)
+def test_side(target_loss: float, transport: float, side: str) -> None:
+    assert why(target_loss, transport)[0] == side
+
+
+def test_chart_data_is_whole_and_in_order(dashboard: TestClient, rows: Rows) -> None:
+    data = json.loads(soup_of(dashboard, page_of(rows)).select_one("#chart-data").string)
+    assert data["values"] == [[1, 0.25, "T-0"], [2, -1.5, "T-1"], [3, -4.25, "T-2"], [4, -6.5, "T-3"]]
+    assert data["sides"][3] == [1.0, 6.5, "T-3"]
+    assert data["total"] == 4
+
+
+def test_names_cannot_end_the_data_block(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    hostile = "</script><script>alert(1)</script>"
+    with unit_of_work(store) as session:
+        value = session.query(DataValue).filter_by(valuation_run_id=rows.run_id, rank=4).one()
+        session.get_one(Sample, value.sample_id).external_id = hostile
+    response = dashboard.get(page_of(rows))
+    assert hostile not in response.text
+    data = json.loads(soup_of(dashboard, page_of(rows)).select_one("#chart-data").string)
+    assert data["values"][3][2] == hostile
+
+
+def test_without_a_success_it_says_where_to_ask(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    with unit_of_work(store) as session:
+        session.get_one(ValuationRun, rows.run_id).status = "cancelled"
+    soup = soup_of(dashboard, page_of(rows))
+    assert "No valuation run has succeeded yet" in text_of(soup.main)
+    assert soup.select("[data-chart]") == []
+
+
+def test_thinning_keeps_the_suspicious_tail_and_the_order() -> None:
+    kept = thin(range(100_000), POINTS_SHOWN)
+    assert len(kept) == POINTS_SHOWN
+    assert kept == sorted(set(kept))
+    assert kept[0] == 0
+    assert kept[-100:] == list(range(99_900, 100_000))
+
+
+@pytest.mark.parametrize("count", [0, 1, 799, 800])
+def test_few_rows_are_all_kept(count: int) -> None:
+    assert thin(range(count), POINTS_SHOWN) == list(range(count))
+
+
+def test_numbers_that_json_cannot_hold_are_left_out() -> None:
+    data = charts([(1, "a", 0.5, 0.1, 0.2), (2, None, -1.0, math.nan, 0.2), (3, None, -2.0, 2.0, 1.0)])
+    assert data["values"] == [[1, 0.5, "a"], [3, -2.0, "sample 3"]]
+    json.dumps(data, allow_nan=False)

@@ -1,0 +1,168 @@
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.testclient import TestClient
+
+from service.database.engine import unit_of_work
+from service.database.models import AcquisitionRound, Surrogate, ValuationRun
+from service.lifecycles import RunStatus
+from service.runs import repository as runs
+from tests.service.admin.html import flash_after, soup_of, text_of
+from tests.service.admin.rows import Rows, add_campaign, new_campaign, new_run, new_sample
+
+
+def add_run(store: sessionmaker[Session], rows: Rows, status: RunStatus, **columns: object) -> int:
+    with unit_of_work(store) as session:
+        run = new_run(ValuationRun, rows.campaign_id, status, **columns)
+        session.add(run)
+        session.flush()
+        return run.id
+
+
+def url_of(rows: Rows) -> str:
+    return f"/campaigns/{rows.campaign_id}/runs"
+
+
+def newest(store: sessionmaker[Session], rows: Rows, kind: type) -> ValuationRun | AcquisitionRound:
+    with store() as session:
+        return runs.newest(session, kind, rows.campaign_id, 1)[0]
+
+
+def test_nothing_is_asked_for_again_while_nothing_runs(dashboard: TestClient, rows: Rows) -> None:
+    live = soup_of(dashboard, url_of(rows)).select_one("#live")
+    assert live.get("hx-get") is None
+    assert f"Valuation {rows.run_id}" in text_of(live)
+    assert "RMSE 2.31 g, mean predictor 3.98 g" in text_of(live)
+    assert "budget 1,000,000 USD" in text_of(live)
+
+
+@pytest.mark.parametrize("status", [RunStatus.QUEUED, RunStatus.RUNNING])
+def test_live_part_asks_again_until_all_is_done(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows, status: RunStatus
+) -> None:
+    run_id = add_run(store, rows, status)
+    live = soup_of(dashboard, url_of(rows)).select_one("#live")
+    assert (live["hx-get"], live["hx-trigger"]) == (f"{url_of(rows)}/live", "every 2s")
+    assert soup_of(dashboard, live["hx-get"]).select_one("#live")["hx-swap"] == "outerHTML"
+    with unit_of_work(store) as session:
+        session.get_one(ValuationRun, run_id).status = RunStatus.CANCELLED
+    assert soup_of(dashboard, live["hx-get"]).select_one("#live").get("hx-get") is None
+
+
+def test_live_part_is_a_part_only(dashboard: TestClient, rows: Rows) -> None:
+    soup = soup_of(dashboard, f"{url_of(rows)}/live")
+    assert soup.select("html, header, .flash") == []
+
+
+def test_running_run_shows_progress(dashboard: TestClient, store: sessionmaker[Session], rows: Rows) -> None:
+    run_id = add_run(store, rows, RunStatus.RUNNING)
+    row = soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{run_id}")
+    assert float(row.progress["value"]) == 42.0
+    assert "42 % · epoch 210" in text_of(row)
+    assert "left" in text_of(row)
+
+
+def test_failed_run_says_why(dashboard: TestClient, store: sessionmaker[Session], rows: Rows) -> None:
+    run_id = add_run(store, rows, RunStatus.FAILED)
+    row = soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{run_id}")
+    assert text_of(row.select_one(".error")) == "The worker was lost 3 times."
+    assert row.form is None
+
+
+def test_cancel_a_waiting_and_a_running_run(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    for status, shown in ((RunStatus.QUEUED, "cancelled"), (RunStatus.RUNNING, "cancelling…")):
+        run_id = add_run(store, rows, status)
+        button = soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{run_id} form")
+        address, kind, text = flash_after(dashboard, button["action"])
+        assert (address, kind, text) == (url_of(rows), "ok", f"Valuation {run_id} is being cancelled.")
+        row = soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{run_id}")
+        assert shown in text_of(row)
+        assert row.form is None
+
+
+def test_cancel_what_has_ended_is_refused(dashboard: TestClient, rows: Rows) -> None:
+    for url in (f"/valuation-runs/{rows.run_id}/cancel", f"/acquisition-rounds/{rows.round_id}/cancel"):
+        _, kind, text = flash_after(dashboard, url)
+        assert kind == "error"
+        assert "has succeeded already" in text
+
+
+def test_forms_have_the_limits_and_defaults_of_the_api(dashboard: TestClient, rows: Rows) -> None:
+    inputs = {tag["name"]: tag for tag in soup_of(dashboard, url_of(rows)).select("form.request input")}
+    ensemble, epochs, budget = inputs["ensemble"], inputs["epochs"], inputs["budget"]
+    assert (ensemble["value"], ensemble["min"], ensemble["max"], ensemble["step"]) == ("8", "2", "64", "1")
+    assert (epochs["value"], epochs["min"], epochs["max"]) == ("", "10", "5000")
+    assert (budget["value"], float(budget["min"]), budget["step"]) == ("", 0.0, "any")
+
+
+def test_request_a_round(dashboard: TestClient, store: sessionmaker[Session], rows: Rows) -> None:
+    form = {"strategy": "lcmd", "batch_size": "7", "budget": "50000", "control_fraction": "0.2", "seed": "3"}
+    address, kind, text = flash_after(dashboard, f"/campaigns/{rows.campaign_id}/acquisition-rounds", form)
+    round_ = newest(store, rows, AcquisitionRound)
+    assert (address, kind, text) == (url_of(rows), "ok", f"Round {round_.id} is queued.")
+    assert (round_.status, round_.seed, round_.requested_by) == (RunStatus.QUEUED, 3, "local")
+    wanted = {
+        "strategy": "lcmd",
+        "batch_size": 7,
+        "budget": "50000",
+        "control_fraction": 0.2,
+        "cost_exponent": 0.5,
+    }
+    assert wanted.items() <= round_.configuration.items()
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [({"batch_size": "0"}, "batch_size"), ({"control_fraction": "nan"}, "control_fraction"),
+     ({"strategy": "guess"}, "strategy"), ({"seed": "-1"}, "seed"), ({"surprise": "1"}, "surprise")],
+)  # fmt: skip
+def test_settings_that_do_not_fit_are_named(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows, form: dict[str, str], field: str
+) -> None:
+    _, kind, text = flash_after(dashboard, f"/campaigns/{rows.campaign_id}/acquisition-rounds", form)
+    assert kind == "error"
+    assert text.startswith(f"Some settings do not fit. {field}: ")
+    assert newest(store, rows, AcquisitionRound).id == rows.round_id
+
+
+def test_too_few_labels_are_refused_in_words(dashboard: TestClient, rows: Rows) -> None:
+    _, kind, text = flash_after(dashboard, f"/campaigns/{rows.campaign_id}/valuation-runs", {"ensemble": "4"})
+    assert kind == "error"
+    assert text.startswith("The campaign has 4 labelled samples in split train, and needs 10.")
+
+
+def test_request_a_valuation_run(dashboard: TestClient, store: sessionmaker[Session], rows: Rows) -> None:
+    with unit_of_work(store) as session:
+        campaign = new_campaign(name="larger")
+        session.add(campaign)
+        session.flush()
+        session.add_all([new_sample(campaign, f"L-{index}", 25.0) for index in range(12)])
+    url = f"/campaigns/{campaign.id}/valuation-runs"
+    _, kind, text = flash_after(dashboard, url, {"ensemble": "4", "epochs": "", "seed": "9"})
+    assert kind == "ok"
+    with store() as session:
+        run = runs.newest(session, ValuationRun, campaign.id, 1)[0]
+    assert text == f"Valuation {run.id} is queued."
+    assert (run.seed, run.configuration["ensemble"], run.configuration["epochs"]) == (9, 4, None)
+
+
+def test_round_waits_for_a_surrogate(dashboard: TestClient, store: sessionmaker[Session]) -> None:
+    with unit_of_work(store) as session:
+        campaign = new_campaign()
+        session.add(campaign)
+    soup = soup_of(dashboard, f"/campaigns/{campaign.id}/runs")
+    button = soup.select_one("form[action$=acquisition-rounds] button")
+    assert button.has_attr("disabled")
+    assert "Needs a surrogate" in text_of(soup.main)
+    _, kind, text = flash_after(dashboard, f"/campaigns/{campaign.id}/acquisition-rounds")
+    assert (kind, text.partition(".")[0]) == ("error", "The campaign has no surrogate yet")
+
+
+def test_runs_of_other_campaigns_stay_there(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    other = add_campaign(store, name="other")
+    assert soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{other.run_id}") is None
+    with store() as session:
+        assert session.query(Surrogate).count() == 2

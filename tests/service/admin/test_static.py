@@ -1,0 +1,56 @@
+import hashlib
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.admin.templates_env import STATIC, static_url
+from tests.service.admin.html import soup_of
+from tests.service.admin.rows import Rows
+
+VENDOR = STATIC / "vendor"
+HASHES = re.findall(r"^\| (\S+) \|.*\| ([0-9a-f]{64}) \|$", (VENDOR / "README.md").read_text(), re.MULTILINE)
+
+
+def test_vendored_files_are_the_ones_that_the_readme_names() -> None:
+    assert {name for name, _ in HASHES} == {
+        path.name for path in VENDOR.iterdir() if path.suffix in {".js", ".css"}
+    }
+
+
+@pytest.mark.parametrize(("name", "digest"), HASHES)
+def test_vendored_file_is_unchanged(name: str, digest: str) -> None:
+    assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("name", [name for name, _ in HASHES])
+def test_licence_stands_beside_the_file(name: str) -> None:
+    assert (VENDOR / f"{name.split('.', maxsplit=1)[0]}.LICENSE").read_text().strip()
+
+
+PAGES = ["", "/recommendations", "/data-values", "/runs"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_everything_a_page_loads_is_our_own_and_there(dashboard: TestClient, rows: Rows, page: str) -> None:
+    soup = soup_of(dashboard, f"/campaigns/{rows.campaign_id}{page}")
+    addresses = [tag["src"] for tag in soup.select("script[src]")] + [
+        tag["href"] for tag in soup.select("link")
+    ]
+    assert len(addresses) >= 4
+    for address in addresses:
+        assert address.startswith("/static/")
+        assert dashboard.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_has_inline_code(dashboard: TestClient, rows: Rows, page: str) -> None:
+    soup = soup_of(dashboard, f"/campaigns/{rows.campaign_id}{page}")
+    inline = [tag for tag in soup.select("script:not([src])") if tag.get("type") != "application/json"]
+    handlers = [tag for tag in soup.find_all() if any(name.startswith("on") for name in tag.attrs)]
+    assert (inline, handlers) == ([], [])
+
+
+def test_address_names_the_content() -> None:
+    digest = hashlib.sha256((STATIC / "dashboard.css").read_bytes()).hexdigest()
+    assert static_url("dashboard.css") == f"/static/dashboard.css?v={digest[:12]}"
