@@ -1,0 +1,31 @@
+"""A worker's surroundings in this process: its own settings and session factory on the test's database."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from service.settings import get_settings
+from worker import process
+
+
+@pytest.fixture
+def worker_sessions(
+    database_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[sessionmaker[Session]]:
+    monkeypatch.setenv("CRASHSCOUT_DATABASE_URL", database_url)
+    monkeypatch.setenv("CRASHSCOUT_BROKER_URL", broker_url)
+    monkeypatch.setenv("CRASHSCOUT_DEVICE", "cpu")
+    get_settings.cache_clear()
+    process.sessions.cache_clear()
+    factory = process.sessions()
+    yield factory
+    factory.kw["bind"].dispose()
+    get_settings.cache_clear()
+    process.sessions.cache_clear()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
