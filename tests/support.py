@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import redis
+from fastapi import FastAPI
 from sqlalchemy import make_url
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
@@ -39,8 +40,19 @@ SOURCES = [
 ]
 
 
+def client_of(application: FastAPI) -> TestClient:
+    return TestClient(application, base_url="http://localhost", raise_server_exceptions=False)
+
+
 def open_client(settings: Settings) -> TestClient:
-    return TestClient(create_app(settings), base_url="http://localhost", raise_server_exceptions=False)
+    """A client of an application of its own, for settings that are read when it is built."""
+    return client_of(create_app(settings))
+
+
+def post_json(client: TestClient, url: str, document: Any) -> httpx.Response:
+    """POST with the plain JSON of the standard library, which also writes what a good client would not."""
+    headers = {"content-type": "application/json"}
+    return client.post(url, content=json.dumps(document), headers=headers)
 
 
 def campaign_document(**changes: Any) -> dict[str, Any]:

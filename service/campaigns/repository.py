@@ -17,6 +17,7 @@ from service.vocabulary import SampleStatus, Split
 def add(session: Session, campaign: Campaign) -> Campaign:
     session.add(campaign)
     session.flush()  # the caller needs the identity keys of the campaign and its sources
+    session.expire_all()  # and its money as it was stored: 300000 reads 300000.00 from now on
     return campaign
 
 
