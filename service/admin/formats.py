@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 NONE = "–"
+# Written without their unit and without thousands separators: counts, shares, and the years of a calendar.
+BARE_UNITS = frozenset({"", "1", "year", "years"})
 DAY_H = 24
 MINUTE_S = 60
 
@@ -68,23 +70,23 @@ def words(name: str) -> str:
 
 def quantity(name: str, unit: str) -> str:
     """`test_mass_kg` without the unit that is shown beside it: `test mass`."""
-    suffix = "_" + re.sub(r"[^a-z0-9]", "", unit.lower())
-    return words(name.removesuffix(suffix) if len(suffix) > 1 else name)
+    if unit in BARE_UNITS:
+        return words(name)
+    return words(name.removesuffix("_" + re.sub(r"[^a-z0-9]", "", unit.lower())))
 
 
 def feature_value(value: object, unit: str) -> str:
-    """A feature with its unit; `1` stands for none."""
+    """A feature with its unit, if that is to be shown."""
     if value is None:
         return "missing"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    has_unit = unit not in {"1", ""}
+    is_bare = unit in BARE_UNITS
     if isinstance(value, int | float):
-        # Without a unit it may be a year: no thousands separator.
-        text = (f"{value:,.6g}" if has_unit else f"{value:.6g}").replace("-", "−")
+        text = (f"{value:.6g}" if is_bare else f"{value:,.6g}").replace("-", "−")
     else:
         text = str(value)
-    return f"{text} {unit}" if has_unit else text
+    return text if is_bare else f"{text} {unit}"
 
 
 def digits_for(values: Sequence[float], significant: int = 3) -> int:

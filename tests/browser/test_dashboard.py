@@ -121,6 +121,20 @@ def test_approve(watched: Watched, rows: Rows) -> None:
     expect(page.get_by_role("link", name="approved 1")).to_be_visible()
 
 
+def test_message_and_form_of_the_last_row_are_in_sight(
+    watched: Watched, store: sessionmaker[Session]
+) -> None:
+    rows = add_campaign(store, candidates=30)
+    page = watched.open(f"/campaigns/{rows.campaign_id}/recommendations")
+    page.get_by_label("Reject D-29").click()
+    reason = page.locator(f"#recommendation-{rows.recommendation_ids[-1]}").get_by_label("Reason")
+    expect(reason).to_be_in_viewport(ratio=1)
+    reason.fill("No body left.")
+    page.get_by_role("button", name="Reject it").last.click()
+    expect(page.get_by_role("status")).to_be_in_viewport(ratio=1)
+    expect(page.locator(f"#recommendation-{rows.recommendation_ids[-1]}")).to_be_in_viewport()
+
+
 def test_reject_with_the_keyboard(watched: Watched, rows: Rows) -> None:
     page = watched.open(f"/campaigns/{rows.campaign_id}/recommendations")
     page.get_by_label("Reject D-0").focus()

@@ -52,12 +52,18 @@ def _duration_s(run: AnyRun) -> float | None:
 def _settings(run: AnyRun, currency: str) -> str:
     """What was asked for, without what was left to the defaults."""
     given = {name: value for name, value in run.configuration.items() if value not in (None, {}, [])}
-    if "budget" in given:
-        given["budget"] = money(Decimal(given["budget"]), currency)
-    parts = [
-        f"{words(name)} {words(value) if isinstance(value, str) else value}" for name, value in given.items()
-    ]
+    parts = [f"{words(name)} {_setting(name, value, currency)}" for name, value in given.items()]
     return ", ".join([*parts, f"seed {run.seed}"])
+
+
+def _setting(name: str, value: Any, currency: str) -> str:  # noqa: ANN401 - any JSON value
+    if name == "budget":
+        return money(Decimal(value), currency)
+    if name == "source_budgets":
+        return " and ".join(
+            f"{words(source)} {money(Decimal(amount), currency)}" for source, amount in value.items()
+        )
+    return words(str(value))
 
 
 def _result(run: AnyRun, campaign: Campaign) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from service.admin.contexts import ValueLine
-from service.admin.formats import digits_for, number
+from service.admin.formats import number
 from service.database.models import DataValue, Sample
 
 # Both components are robust z-scores: below two standard deviations a sample is an ordinary one.
@@ -32,20 +32,19 @@ def why(target_loss: float, transport: float) -> tuple[Side, str]:
 
 
 def value_lines(rows: Sequence[DataValue]) -> list[ValueLine]:
-    """The lines of `rows`, all with the same number of decimals."""
-    digits = digits_for([row.value for row in rows])
-    return [_line(row, digits) for row in rows]
+    """The lines of `rows`."""
+    return [_line(row) for row in rows]
 
 
-def _line(row: DataValue, digits: int) -> ValueLine:
+def _line(row: DataValue) -> ValueLine:
     side, sentence = why(row.target_loss, row.transport)
     return ValueLine(
         sample_id=row.sample_id,
         name=sample_name(row.sample),
         source=row.sample.source.name,
         target=number(row.sample.target),
-        value=number(row.value, digits),
-        spread=number(row.spread, digits),
+        value=number(row.value),
+        spread=number(row.spread),
         target_loss=number(row.target_loss),
         transport=number(row.transport),
         rank=row.rank,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.admin.contexts import EvidenceView
-from service.admin.formats import feature_value, quantity
+from service.admin.formats import BARE_UNITS, feature_value, quantity
 from service.database.models import AcquisitionRound, Campaign
 from service.vocabulary import Evidence
 
@@ -27,7 +27,7 @@ def target_name(campaign: Campaign) -> str:
 
 def target_with_unit(campaign: Campaign) -> str:
     unit = campaign.target["unit"]
-    return target_name(campaign) if unit in {"1", ""} else f"{target_name(campaign)} ({unit})"
+    return target_name(campaign) if unit in BARE_UNITS else f"{target_name(campaign)} ({unit})"
 
 
 def figure(metrics: Mapping[str, Any], name: str) -> float | None:
@@ -48,8 +48,8 @@ def domain_text(campaign: Campaign) -> str:
     units = {feature["name"]: feature.get("unit", "1") for feature in campaign.feature_schema}
     domain = campaign.target_domain
     conditions = [_condition(item, units.get(item["feature"], "1")) for item in domain.get("conditions", [])]
-    parts = [part for part in (domain.get("description", ""), ", ".join(conditions)) if part]
-    return ": ".join(parts) or "the domain of its validation samples"
+    parts = [part for part in (domain.get("description", "").rstrip(" ."), ", ".join(conditions)) if part]
+    return ": ".join(parts) or "that of the validation samples"
 
 
 def _condition(condition: Mapping[str, Any], unit: str) -> str:

@@ -143,7 +143,11 @@ def add_campaign(sessions: sessionmaker[Session], *, candidates: int = 5, **chan
             campaign.id,
             RunStatus.SUCCEEDED,
             surrogate_id=surrogate.id,
-            configuration={"strategy": "variance_reduction", "budget": "1000000"},
+            configuration={
+                "strategy": "variance_reduction",
+                "budget": "1000000",
+                "source_budgets": {"occupant_model": "60000"},
+            },
             metrics=ROUND_METRICS,
         )
         session.add(round_)

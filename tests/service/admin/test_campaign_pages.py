@@ -53,13 +53,13 @@ def test_overview_shows_counts_money_and_quality(dashboard: TestClient, rows: Ro
     figures = {text_of(div.dt): text_of(div.dd) for div in soup.select(".figures div")}
     assert figures == {"Labelled": "6", "Candidates": "6", "Validation": "0", "Holdout": "2"}
     text = text_of(soup.main)
-    assert "Predicts ROLC (g) for test mass ≥ 2,200 kg." in text
+    assert "Predicts ROLC (g). Target domain: test mass ≥ 2,200 kg." in text
     assert "1,000,000 USD left of 1,000,000 USD" in text
     assert "RMSE 2.31 g mean predictor 3.98 g" in text
     assert "42 % less error than predicting the mean." in text
     assert "R² 0.66" in text
     assert "Measured on holdout (2)" in text
-    assert "In use weighted" in text
+    assert "Network in use weighted" in text
 
 
 def test_overview_is_honest_about_evidence(dashboard: TestClient, rows: Rows) -> None:

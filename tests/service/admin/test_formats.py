@@ -54,6 +54,7 @@ def test_moments_are_utc_whatever_their_zone() -> None:
         ("model_year", "1", "model year"),
         ("weight_class", "kg", "weight class"),
         ("kg", "kg", "kg"),
+        ("model_year", "year", "model year"),
     ],
 )
 def test_names_lose_the_unit_that_stands_beside_them(name: str, unit: str, text: str) -> None:
@@ -65,6 +66,7 @@ def test_names_lose_the_unit_that_stands_beside_them(name: str, unit: str, text:
     [
         (2310.0, "kg", "2,310 kg"),
         (2026, "1", "2026"),
+        (2026, "year", "2026"),
         (True, "1", "yes"),
         (None, "kg", "missing"),
         ("sedan", "1", "sedan"),

@@ -32,7 +32,12 @@ def test_nothing_is_asked_for_again_while_nothing_runs(dashboard: TestClient, ro
     assert live.get("hx-get") is None
     assert f"Valuation {rows.run_id}" in text_of(live)
     assert "RMSE 2.31 g, mean predictor 3.98 g" in text_of(live)
-    assert "budget 1,000,000 USD" in text_of(live)
+    settings = (
+        "strategy variance reduction, budget 1,000,000 USD, source budgets occupant model 60,000 USD, seed 0"
+    )
+    assert sorted(settings.split(", ")) == sorted(
+        text_of(live.select_one(f"#acquisition-rounds-{rows.round_id} .progress small")).split(", ")
+    )
 
 
 @pytest.mark.parametrize("status", [RunStatus.QUEUED, RunStatus.RUNNING])
