@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.loading import Snapshot
-from worker.lossval.surrogate import Surrogate
+from worker.lossval.surrogate import Surrogate, rmse
 
 Vector = NDArray[np.float64]
 
@@ -34,11 +34,6 @@ def quality(snapshot: Snapshot, surrogate: Surrogate) -> dict[str, Any]:
         "baseline_rmse": rmse(mean, data.targets),
         "r2": r2(predicted, data.targets),
     }
-
-
-def rmse(predicted: Vector, measured: Vector) -> float:
-    """Root mean squared error of (n,) predictions in target units; lower is better."""
-    return float(np.sqrt(np.mean((predicted - measured) ** 2)))
 
 
 def r2(predicted: Vector, measured: Vector) -> float | None:

@@ -137,7 +137,11 @@ def request(http: httpx.Client, path: str, document: dict[str, Any]) -> dict[str
 
 
 def run_campaign(
-    http: httpx.Client, rows: list[dict[str, Any]], document: dict[str, Any], hidden: dict[str, float], strategy: str
+    http: httpx.Client,
+    rows: list[dict[str, Any]],
+    document: dict[str, Any],
+    hidden: dict[str, float],
+    strategy: str,
 ) -> tuple[list[float], list[set[str]]]:
     """Two rounds: the error before and after the first ten results, and the picks of both rounds."""
     campaign = http.post("/campaigns", json=document).json()["id"]

@@ -27,10 +27,10 @@ class ValuationOutcome:
     Attributes:
         result: data values, in the order of the training rows.
         surrogate: the one that serves.
-        metrics: JSON-able. `serving` (in_run, plain or weighted), `serving_reason`, `rmse` (validation rows,
-            each surrogate and `mean_predictor`; empty without validation), `out_of_fold_rmse` (single members
-            on rows they did not train on), `r2` and `mae` of the serving surrogate on validation (None
-            without), `train_rows`, `target_rows`, `validation_rows`, `encoded_columns`, `transport_cost`,
+        metrics: JSON-able. `serving` (in_run, plain or weighted), `serving_reason`, `validation_rmse` (each
+            surrogate and `mean_predictor`; empty without labelled validation rows), `out_of_fold_rmse` (single
+            members on rows they did not train on), `validation_r2` and `validation_mae` of the serving
+            surrogate (None without), `train_rows`, `target_rows`, `validation_rows`, `encoded_columns`, `transport_cost`,
             `transport_divergence`, `effective_samples`.
     """
 
@@ -166,9 +166,9 @@ def _choose(
     metrics: dict[str, Any] = {
         "out_of_fold_rmse": out_of_fold | {"mean_predictor": mean_predictor_rmse(y, y)},
         "validation_rows": 0,
-        "rmse": {},
-        "r2": None,
-        "mae": None,
+        "validation_rmse": {},
+        "validation_r2": None,
+        "validation_mae": None,
     }
     if validation is None:
         reason = "no labelled validation rows to measure a gain over plain training"
@@ -183,7 +183,7 @@ def _choose(
         "serving": serving,
         "serving_reason": "lowest error on the labelled validation rows",
         "validation_rows": len(truth),
-        "rmse": errors | {"mean_predictor": mean_predictor_rmse(y, truth)},
-        "r2": 1.0 - errors[serving] ** 2 / variance if variance > 0 else None,
-        "mae": float(np.abs(predictions[serving] - truth).mean()),
+        "validation_rmse": errors | {"mean_predictor": mean_predictor_rmse(y, truth)},
+        "validation_r2": 1.0 - errors[serving] ** 2 / variance if variance > 0 else None,
+        "validation_mae": float(np.abs(predictions[serving] - truth).mean()),
     }

@@ -71,10 +71,10 @@ def test_planted_corruptions_have_the_lowest_values(outcome):
 def test_the_best_surrogate_on_validation_serves_and_the_figures_say_so(outcome):
     metrics = outcome[0].metrics
     assert json.loads(json.dumps(metrics)) == metrics
-    figures = {name: metrics["rmse"][name] for name in ("in_run", "plain", "weighted")}
+    figures = {name: metrics["validation_rmse"][name] for name in ("in_run", "plain", "weighted")}
     assert metrics["serving"] == min(figures, key=figures.get)
-    assert metrics["rmse"][metrics["serving"]] < 0.5 * metrics["rmse"]["mean_predictor"]
-    assert metrics["r2"] > 0.7
+    assert metrics["validation_rmse"][metrics["serving"]] < 0.5 * metrics["validation_rmse"]["mean_predictor"]
+    assert metrics["validation_r2"] > 0.7
     assert (metrics["train_rows"], metrics["target_rows"], metrics["validation_rows"]) == (200, 80, 60)
     assert metrics["encoded_columns"] == 6
 
@@ -82,7 +82,7 @@ def test_the_best_surrogate_on_validation_serves_and_the_figures_say_so(outcome)
 def test_the_serving_surrogate_has_the_validation_error_of_the_metrics(outcome):
     rows, y = make_rows(60, 2, mass=2200)
     mean, _ = outcome[0].surrogate.predict(rows)
-    expected = outcome[0].metrics["rmse"][outcome[0].metrics["serving"]]
+    expected = outcome[0].metrics["validation_rmse"][outcome[0].metrics["serving"]]
     assert math.sqrt(np.mean((mean - y) ** 2)) == pytest.approx(expected)
 
 
@@ -101,7 +101,7 @@ def test_without_labelled_validation_the_plain_surrogate_serves():
     for validation in (None, ([], np.array([]))):
         run = run_valuation(FEATURES, rows, y, make_rows(20, 1)[0], validation, SHORT)
         assert run.metrics["serving"] == "plain"
-        assert run.metrics["rmse"] == {}
+        assert run.metrics["validation_rmse"] == {}
         assert set(run.metrics["out_of_fold_rmse"]) == {"in_run", "plain", "weighted", "mean_predictor"}
 
 
