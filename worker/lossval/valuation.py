@@ -30,8 +30,8 @@ class ValuationOutcome:
         metrics: JSON-able. `serving` (in_run, plain or weighted), `serving_reason`, `validation_rmse` (each
             surrogate and `mean_predictor`; empty without labelled validation rows), `out_of_fold_rmse` (single
             members on rows they did not train on), `validation_r2` and `validation_mae` of the serving
-            surrogate (None without), `train_rows`, `target_rows`, `validation_rows`, `encoded_columns`, `transport_cost`,
-            `transport_divergence`, `effective_samples`.
+            surrogate (None without), `train_rows`, `target_rows`, `validation_rows`, `encoded_columns`,
+            `transport_cost`, `transport_divergence`, `effective_samples`.
     """
 
     result: LossValResult
