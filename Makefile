@@ -59,7 +59,9 @@ lock: ## Pin the newest versions that fit pyproject.toml, in a fresh environment
 	rm -rf .lock-venv && $(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet '.[worker,embedded,dev]'
 	{ echo '# Locked dependencies: `pip install -c constraints.txt`. Made by `make lock` in a fresh environment.'; \
-	  .lock-venv/bin/pip freeze | grep -v '^crashscout' | sed 's/+cpu$$//'; } > constraints.txt
+	  echo '# async-timeout: needed by redis and valkey on Python before 3.11.3 only (Debian 12).'; \
+	  echo 'async-timeout==5.0.1'; \
+	  .lock-venv/bin/pip freeze | grep -vE '^(crashscout|async-timeout)' | sed 's/+cpu$$//'; } > constraints.txt
 	rm -rf .lock-venv
 
 clean: ## Remove the virtual environment and caches
