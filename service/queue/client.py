@@ -49,6 +49,9 @@ class QueueClient:
 
     def __init__(self, broker_url: str) -> None:
         self._celery = make_celery(broker_url)
+        # Else kombu tries for 6 s, `retry=False` or not: too long for a request.
+        impatient = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
+        self._celery.conf.broker_transport_options |= impatient
 
     def send(self, message: Message) -> bool:
         """Hand the message to the broker; False (and a warning) when it cannot be reached."""
