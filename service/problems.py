@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -63,7 +64,7 @@ def problem_of(error: CrashscoutError, *, instance: str, request_id: str) -> Pro
     """The document for one of our own errors."""
     return Problem(
         type=f"urn:crashscout:problem:{error.code}",
-        title=_TITLES.get(error.status, "Error"),
+        title=_TITLES.get(error.status) or HTTPStatus(error.status).phrase,
         status=error.status,
         detail=error.message,
         code=error.code,
