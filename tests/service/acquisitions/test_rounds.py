@@ -1,0 +1,117 @@
+"""Acquisition rounds over HTTP."""
+
+from typing import Any
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from tests.support import (
+    API,
+    Proposal,
+    act,
+    add_finished_valuation,
+    assert_problem,
+    create_campaign,
+    pointers,
+    propose,
+    queued_messages,
+)
+
+
+def request_round(client: TestClient, campaign_id: int, **document: Any) -> httpx.Response:
+    return client.post(f"{API}/campaigns/{campaign_id}/acquisition-rounds", json=document)
+
+
+@pytest.fixture
+def proposal(client: TestClient) -> Proposal:
+    return propose(client, budget="700000")
+
+
+def test_a_round_is_accepted_with_where_and_when_to_look(
+    client: TestClient, proposal: Proposal, broker_url: str
+) -> None:
+    response = request_round(client, proposal.campaign_id, seed=3)
+    assert response.status_code == 202
+    round_ = response.json()
+    assert response.headers["location"] == f"{API}/acquisition-rounds/{round_['id']}"
+    assert int(response.headers["retry-after"]) > 0
+    assert (round_["status"], round_["surrogate_id"]) == ("queued", proposal.surrogate_id)
+    assert round_["evidence"] == "not_enough_data"
+    assert client.get(response.headers["location"]).json() == round_
+    assert queued_messages(broker_url, "gpu") == [("acquisition.rank", [round_["id"]])]
+
+
+def test_without_a_surrogate_there_is_no_round(client: TestClient, broker_url: str) -> None:
+    campaign_id = create_campaign(client)
+    problem = assert_problem(request_round(client, campaign_id), 409, "conflict")
+    assert "valuation-runs" in problem["hint"]
+    assert queued_messages(broker_url, "gpu") == []
+
+
+def test_the_newest_surrogate_is_taken_unless_one_is_named(client: TestClient, proposal: Proposal) -> None:
+    newest = add_finished_valuation(client.app.state.sessions, proposal.campaign_id).surrogate_id
+    assert request_round(client, proposal.campaign_id).json()["surrogate_id"] == newest
+    named = request_round(client, proposal.campaign_id, surrogate_id=proposal.surrogate_id)
+    assert named.json()["surrogate_id"] == proposal.surrogate_id
+
+
+def test_the_surrogate_of_another_campaign_is_not_found(client: TestClient, proposal: Proposal) -> None:
+    other = create_campaign(client)
+    response = request_round(client, other, surrogate_id=proposal.surrogate_id)
+    assert_problem(response, 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("configuration", "pointer"),
+    [
+        ({"source_budgets": {"sled": "1"}}, "/configuration/source_budgets/sled"),
+        ({"batch_size": 0}, "/configuration/batch_size"),
+        ({"strategy": "best"}, "/configuration/strategy"),
+        ({"budget": "-1"}, "/configuration/budget"),
+        ({"control_fraction": 0.9}, "/configuration/control_fraction"),
+        ({"batchsize": 5}, "/configuration/batchsize"),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_refused(
+    client: TestClient, proposal: Proposal, configuration: dict[str, Any], pointer: str
+) -> None:
+    response = request_round(client, proposal.campaign_id, configuration=configuration)
+    assert list(pointers(assert_problem(response, 422, "invalid_input"))) == [pointer]
+
+
+@pytest.mark.parametrize(("wanted", "granted"), [(None, 400_000), ("1000", 1000), ("900000", 400_000)])
+def test_a_round_gets_what_it_asks_for_and_never_more_than_is_left(
+    client: TestClient, proposal: Proposal, wanted: str | None, granted: int
+) -> None:
+    act(client, proposal.recommendation_ids[0], "approve")
+    round_ = request_round(client, proposal.campaign_id, configuration={"budget": wanted}).json()
+    assert float(round_["configuration"]["budget"]) == granted
+
+
+def test_with_the_budget_used_up_there_is_no_round(client: TestClient) -> None:
+    proposal = propose(client, budget="300000")
+    act(client, proposal.recommendation_ids[0], "approve")
+    problem = assert_problem(request_round(client, proposal.campaign_id), 409, "conflict")
+    assert problem["detail"] == "The budget of 300,000.00 USD is used up."
+
+
+def test_a_waiting_round_is_cancelled_once(client: TestClient, proposal: Proposal) -> None:
+    url = request_round(client, proposal.campaign_id).headers["location"]
+    assert client.post(f"{url}:cancel").json()["status"] == "cancelled"
+    assert_problem(client.post(f"{url}:cancel"), 409, "conflict")
+
+
+def test_rounds_of_a_campaign_are_listed(client: TestClient, proposal: Proposal) -> None:
+    request_round(client, proposal.campaign_id)
+    rounds = client.get(f"{API}/campaigns/{proposal.campaign_id}/acquisition-rounds").json()["items"]
+    assert [round_["status"] for round_ in rounds] == ["succeeded", "queued"]
+
+
+@pytest.mark.parametrize("path", ["", "/recommendations"])
+def test_an_unknown_round_is_404(client: TestClient, path: str) -> None:
+    assert_problem(client.get(f"{API}/acquisition-rounds/77{path}"), 404, "not_found")
+
+
+def test_an_unknown_round_cannot_be_cancelled(client: TestClient) -> None:
+    assert_problem(client.post(f"{API}/acquisition-rounds/77:cancel"), 404, "not_found")
