@@ -1,0 +1,80 @@
+"""Configuration: what is missing or a placeholder is refused before anything starts."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.errors import InputError
+from service.settings import PLACEHOLDERS, Settings, load_settings
+
+KEY = "k" * 24
+ROOT = Path(__file__).parents[2]
+PRODUCTION = {
+    "environment": "production",
+    "api_key": KEY,
+    "database_url": "postgresql://x",
+    "broker_url": "redis://x",
+}
+
+
+def make(**values: object) -> Settings:
+    return Settings(_env_file=None, **values)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder without an .env file."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("key", [*sorted(PLACEHOLDERS - {""}), "ChangeMe", "k" * 23])
+def test_a_placeholder_or_short_key_is_refused_everywhere(key: str) -> None:
+    with pytest.raises(ValidationError, match="CRASHSCOUT_API_KEY is a placeholder or shorter than 24"):
+        make(api_key=key)
+
+
+@pytest.mark.parametrize("name", ["api_key", "database_url", "broker_url"])
+def test_production_starts_with_no_default(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"set CRASHSCOUT_{name.upper()}:"):
+        make(**PRODUCTION | {name: ""})
+
+
+def test_production_starts_with_everything_set() -> None:
+    assert make(**PRODUCTION).environment == "production"
+
+
+def test_development_needs_nothing() -> None:
+    assert make().database_url == ""
+
+
+def test_the_key_is_not_printed() -> None:
+    assert KEY not in repr(make(api_key=KEY))
+
+
+def test_a_bad_variable_is_named(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRASHSCOUT_RUN_LEASE_S", "soon")
+    with pytest.raises(InputError, match="CRASHSCOUT_RUN_LEASE_S: "):
+        load_settings()
+
+
+def test_an_env_file_is_read(elsewhere: Path) -> None:
+    (elsewhere / ".env").write_text("CRASHSCOUT_MAX_BULK_ROWS=7\nOTHER=1\n")
+    assert load_settings().max_bulk_rows == 7
+
+
+@pytest.mark.parametrize("named", ["CRASHSCOUT_DATABASE_URL", "CRASHSCOUT_BROKER_URL", None])
+def test_a_lone_process_needs_both_engines_named(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, named: str | None
+) -> None:
+    if named:
+        monkeypatch.setenv(named, "x")
+    with pytest.raises(InputError, match="crashscout serve"):
+        load_settings(engines=True)
+
+
+@pytest.mark.skipif(not (ROOT / ".env.example").exists(), reason="this checkout has no .env.example")
+def test_the_example_configuration_cannot_be_started_as_it_is() -> None:
+    with pytest.raises(ValidationError):
+        Settings(_env_file=ROOT / ".env.example")

@@ -1,0 +1,75 @@
+"""Where `serve` and `api` listen: never open to others by accident, never beside somebody else."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from service.errors import InputError
+from service.settings import Settings
+from service.stack import CHILDREN, check_address, free_port, is_loopback
+
+KEY = "k" * 24
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def settings(**values: str) -> Settings:
+    return Settings(_env_file=None, **values)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "::1"])
+def test_loopback_addresses(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.org", "localhost.example.org", ""])
+def test_other_addresses(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", ""])
+def test_beyond_loopback_a_key_is_demanded(host: str) -> None:
+    with pytest.raises(InputError, match="no API key is set") as caught:
+        check_address(host, free_port(), settings())
+    assert "CRASHSCOUT_API_KEY" in caught.value.hint
+
+
+def test_the_proposed_key_is_a_good_one_and_new_each_time() -> None:
+    hints = []
+    for _ in range(2):
+        with pytest.raises(InputError) as caught:
+            check_address("0.0.0.0", free_port(), settings())
+        hints.append(caught.value.hint)
+    keys = [hint.split(" to ")[1].split(",")[0] for hint in hints]
+    assert keys[0] != keys[1]
+    assert settings(api_key=keys[0]).api_key.get_secret_value() == keys[0]
+
+
+def test_with_a_key_it_may_listen_to_others() -> None:
+    check_address("0.0.0.0", free_port(), settings(api_key=KEY))
+
+
+def test_loopback_needs_no_key() -> None:
+    check_address("127.0.0.1", free_port(), settings())
+
+
+def test_a_port_in_use_is_named_with_the_remedy(taken_port: int) -> None:
+    with pytest.raises(InputError, match=f"Cannot listen on 127.0.0.1:{taken_port}") as caught:
+        check_address("127.0.0.1", taken_port, settings())
+    assert "--port" in caught.value.hint
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(InputError, match="Cannot listen on"):
+        check_address("192.0.2.1", free_port(), settings(api_key=KEY))
+
+
+def test_api_worker_and_beat_run_as_children() -> None:
+    assert set(CHILDREN) == {"api", "worker", "beat"}
