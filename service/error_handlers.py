@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -63,10 +63,14 @@ def _handle_ours(request: Request, error: Exception) -> Response:
 
 def _handle_validation(request: Request, error: Exception) -> Response:
     details = cast("RequestValidationError", error).errors()
-    errors = [
-        FieldError(pointer_of(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in details
-    ]
+    errors = [_field_error(item) for item in details]
     return answer(request, InputError("The request does not fit the API.", errors=errors))
+
+
+def _field_error(item: dict[str, Any]) -> FieldError:
+    if item["type"] == "json_invalid":  # its location is an offset in the text, no path
+        return FieldError("", f"not JSON: {item['ctx']['error']} at character {item['loc'][-1]}")
+    return FieldError(pointer_of(item["loc"]), item["msg"].removeprefix("Value error, "))
 
 
 def pointer_of(location: Sequence[int | str]) -> str:

@@ -18,12 +18,12 @@ from service.acquisitions.schemas import (
     Rejection,
 )
 from service.database.models import Recommendation
-from service.dependencies import CampaignDep, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
 from service.lifecycles import RecommendationStatus
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 
-router = APIRouter(tags=["acquisition rounds"])
+router = APIRouter(tags=["acquisition rounds"], route_class=GuardedRoute)
 RETRY_AFTER_S = 2
 
 

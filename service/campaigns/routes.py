@@ -6,11 +6,11 @@ from fastapi import APIRouter, Response, status
 
 from service.campaigns import service
 from service.campaigns.schemas import CampaignCreate, CampaignRead, CampaignSummary
-from service.dependencies import CampaignDep, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 
-router = APIRouter(prefix="/campaigns", tags=["campaigns"])
+router = APIRouter(prefix="/campaigns", tags=["campaigns"], route_class=GuardedRoute)
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=responses(422))

@@ -6,14 +6,22 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response, status
 
-from service.dependencies import CampaignDep, PageDep, Principal, RawBodyDep, SessionDep, SettingsDep
+from service.dependencies import (
+    CampaignDep,
+    GuardedRoute,
+    PageDep,
+    Principal,
+    RawBodyDep,
+    SessionDep,
+    SettingsDep,
+)
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.samples import service
 from service.samples.schemas import BulkResult, OnError, SampleCreate, SampleFilter, SampleRead
 from service.samples.tables import read_rows
 
-router = APIRouter(tags=["samples"])
+router = APIRouter(tags=["samples"], route_class=GuardedRoute)
 
 _ROW = {"$ref": "#/components/schemas/SampleCreate"}
 _BULK_BODY: dict[str, Any] = {

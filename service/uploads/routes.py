@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Response, UploadFile
 
 from service.campaigns import service as campaigns
-from service.dependencies import CampaignDep, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
 from service.errors import FieldError, InputError
 from service.pagination import Page, encode_cursor
 from service.problems import responses
@@ -17,7 +17,7 @@ from service.uploads import service
 from service.uploads.schemas import Occupants, UploadRead, UploadResult
 from service.vocabulary import Split
 
-router = APIRouter(tags=["uploads"])
+router = APIRouter(tags=["uploads"], route_class=GuardedRoute)
 
 
 @router.post("/uploads", status_code=201, responses=responses(404, 409, 413, 422))

@@ -6,13 +6,13 @@ from enum import StrEnum
 
 from fastapi import APIRouter, Response, status
 
-from service.dependencies import CampaignDep, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.valuations import service
 from service.valuations.schemas import DataValueRead, SurrogateRead, ValuationRequest, ValuationRunRead
 
-router = APIRouter(tags=["valuation runs"])
+router = APIRouter(tags=["valuation runs"], route_class=GuardedRoute)
 # Seconds after which a client may usefully ask again.
 RETRY_AFTER_S = 2
 

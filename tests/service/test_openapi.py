@@ -84,11 +84,18 @@ def test_the_api_has_the_routes_of_the_first_part() -> None:
     assert len(ROUTES) > 30
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_every_route_is_closed_without_the_key(locked: TestClient, method: str, path: str) -> None:
-    response = locked.request(method, path)
-    assert_problem(response, 401, "unauthenticated")
-    assert response.headers["www-authenticate"] == 'Basic realm="crashscout", Bearer'
+def test_every_route_is_closed_without_the_key(locked: TestClient) -> None:
+    for method, path in ROUTES:
+        response = locked.request(method, path)
+        assert_problem(response, 401, "unauthenticated")
+        assert response.headers["www-authenticate"] == 'Basic realm="crashscout", Bearer'
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data", "text/csv"])
+def test_what_strangers_send_is_not_even_read(locked: TestClient, content_type: str) -> None:
+    for path in (path for method, path in ROUTES if method == "POST"):
+        response = locked.post(path, content=b"{", headers={"content-type": content_type})
+        assert_problem(response, 401, "unauthenticated")
 
 
 def test_every_route_opens_with_the_key(locked: TestClient) -> None:

@@ -164,7 +164,9 @@ def test_infinity_in_the_body_is_refused(client: TestClient) -> None:
 
 def test_a_body_that_is_not_json_is_a_problem(client: TestClient) -> None:
     headers = {"content-type": "application/json"}
-    assert_problem(client.post(f"{API}/campaigns", content="{", headers=headers), 422, "invalid_input")
+    response = client.post(f"{API}/campaigns", content='{"name": }', headers=headers)
+    problem = assert_problem(response, 422, "invalid_input")
+    assert pointers(problem) == {"": "not JSON: Expecting value at character 9"}
 
 
 def test_a_refused_campaign_leaves_nothing(client: TestClient) -> None:
