@@ -36,6 +36,9 @@ class Settings(BaseSettings):
         ["127.0.0.1", "localhost"], description="Host names that requests may address, as a JSON list."
     )
     device: str = Field("auto", description="auto, cpu or cuda: where the worker trains.")
+    worker_threads: int = Field(
+        1, ge=1, description="CPU threads of one worker; the networks are too small for more."
+    )
     run_lease_s: int = Field(120, ge=10, description="A run without a sign of life for so long is retried.")
     run_attempts: int = Field(3, ge=1, description="How often a run is tried before it fails.")
     max_body_mib: int = Field(64, ge=1, description="Largest request body.")

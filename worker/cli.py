@@ -18,7 +18,7 @@ def worker(
     """Run one worker process (pool solo: CUDA is never touched before a fork); one per GPU."""
     from service.errors import InputError
     from worker.app import create_celery
-    from worker.device import choose_device
+    from worker.device import choose_device, use_threads
 
     settings = load_settings(engines=True)
     names = [name.strip() for name in queues.split(",") if name.strip()]
@@ -29,6 +29,7 @@ def worker(
         choose_device(settings.device)
     except (ValueError, RuntimeError) as error:
         raise InputError(str(error)) from error
+    use_threads(settings.worker_threads)
     celery = create_celery(settings)
     celery.worker_main(
         ["worker", "--pool", "solo", "--queues", ",".join(names), "--loglevel", settings.log_level]

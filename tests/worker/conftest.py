@@ -8,6 +8,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from service.settings import get_settings
 from worker import process
+from worker.device import use_threads
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """As in a worker process."""
+    use_threads(1)
 
 
 @pytest.fixture
