@@ -234,11 +234,29 @@ def test_a_failed_test_was_paid_for(client: TestClient) -> None:
     assert_problem(act(client, second, "approve"), 409, "conflict")
 
 
-def test_of_two_approvals_at_once_only_what_the_budget_allows_passes(client: TestClient) -> None:
-    keys = propose(client, sample_documents(6), budget="1000000").recommendation_ids
-    with ThreadPoolExecutor(3) as pool:
-        answers = [response.status_code for response in pool.map(lambda k: act(client, k, "approve"), keys)]
-    assert sorted(answers) == [200, 200, 200, 409, 409, 409]
+def test_an_approval_waits_for_another_that_is_not_committed_yet(client: TestClient) -> None:
+    first, second = propose(client, budget="500000").recommendation_ids
+    with ThreadPoolExecutor(1) as pool:
+        with unit_of_work(client.app.state.sessions) as session:
+            service.change(session, first, RecommendationStatus.APPROVED, actor="test")
+            waiting = pool.submit(act, client, second, "approve")
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+        assert_problem(waiting.result(timeout=10), 409, "conflict")
+
+
+def test_an_order_waits_for_another_that_is_not_committed_yet(client: TestClient) -> None:
+    sources = [SOURCES[0] | {"capacity": 1}]
+    first, second = propose(client, sources=sources).recommendation_ids
+    move(client, first, "approve")
+    move(client, second, "approve")
+    with ThreadPoolExecutor(1) as pool:
+        with unit_of_work(client.app.state.sessions) as session:
+            service.change(session, first, RecommendationStatus.ORDERED, actor="test")
+            waiting = pool.submit(act, client, second, "order")
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+        assert_problem(waiting.result(timeout=10), 409, "conflict")
 
 
 def test_a_source_takes_as_many_orders_as_it_can_run(client: TestClient) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.database.engine import make_engine, make_session_factory, unit_of_work
@@ -60,6 +61,16 @@ def test_a_rollback_sends_nothing_then_or_later(factory: sessionmaker[Session], 
         session.rollback()
         session.execute(text("SELECT 1"))
         session.commit()
+    assert queued_messages(broker_url, "gpu") == []
+
+
+def test_a_commit_that_fails_sends_nothing(factory: sessionmaker[Session], broker_url: str) -> None:
+    with factory() as session, factory.kw["bind"].connect() as other:
+        backend = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        enqueue(session, MESSAGE)
+        other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
+        with pytest.raises(OperationalError):
+            session.commit()
     assert queued_messages(broker_url, "gpu") == []
 
 
