@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
 from service.errors import InputError
@@ -50,9 +52,16 @@ def cfc_filter(channel: Channel, cfc: ChannelFrequencyClass) -> Channel:
             hint="Give the unfiltered channel.",
         )
     _check_rate_and_length(channel, cfc)
-    sections = butter(2, DESIGN_FACTOR * cfc, fs=channel.sample_rate_hz, output="sos")
-    filtered = sosfiltfilt(sections, channel.values, padtype="odd", padlen=_padding(channel))
+    filtered = sosfiltfilt(
+        _sections(cfc, channel.sample_rate_hz), channel.values, padtype="odd", padlen=_padding(channel)
+    )
     return channel.with_values(np.asarray(filtered, dtype=np.float64), filter_class=cfc)
+
+
+@lru_cache(maxsize=64)
+def _sections(cfc: int, sample_rate_hz: float) -> NDArray[np.float64]:
+    """The filter's coefficients: of a fleet of equal records they are the same, and cost more than filtering."""
+    return np.asarray(butter(2, DESIGN_FACTOR * cfc, fs=sample_rate_hz, output="sos"), dtype=np.float64)
 
 
 def _padding(channel: Channel) -> int:
