@@ -23,13 +23,13 @@ from service.admin.pages.recommendations import recommendations_url
 from service.admin.pages.value_lines import sample_name
 from service.campaigns import service as campaigns
 from service.database.models import Recommendation
-from service.dependencies import CampaignDep, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep
 from service.errors import ConflictError, CrashscoutError, InputError
 from service.lifecycles import RecommendationStatus
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationRequest
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 LONGEST_PAGE_NUMBER = 9
 
 
