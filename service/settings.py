@@ -5,16 +5,22 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from service.errors import InputError
 
 # Placeholders that `.env.example` and copied recipes carry: never a secret.
 PLACEHOLDERS = frozenset({"changeme", "change-me", "changethis", "secret", "password", ""})
 SHORTEST_API_KEY = 24
+# Celery would take any other text for the name of a RabbitMQ host.
+_BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://", "sentinel://")
+_DATABASE_DRIVERS = frozenset({"postgresql", "postgresql+psycopg"})
 
 
 class Environment(StrEnum):
@@ -35,7 +41,9 @@ class Settings(BaseSettings):
     allowed_hosts: list[str] = Field(
         ["127.0.0.1", "localhost"], description="Host names that requests may address, as a JSON list."
     )
-    device: str = Field("auto", description="auto, cpu or cuda: where the worker trains.")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda: where the worker trains."
+    )
     worker_threads: int = Field(
         1, ge=1, description="CPU threads of one worker; the networks are too small for more."
     )
@@ -43,7 +51,30 @@ class Settings(BaseSettings):
     run_attempts: int = Field(3, ge=1, description="How often a run is tried before it fails.")
     max_body_mib: int = Field(64, ge=1, description="Largest request body.")
     max_bulk_rows: int = Field(100_000, ge=1, description="Most rows of one bulk request.")
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str) -> str:
+        try:
+            known = not value or make_url(value).drivername in _DATABASE_DRIVERS
+        except (ArgumentError, ValueError):  # ValueError: a port that is no number
+            known = False
+        if not known:  # the value itself may hold a password: it is not repeated
+            raise ValueError("expects an address like postgresql://user:password@host:5432/database")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _check_broker_url(cls, value: str) -> str:
+        if value and not value.startswith(_BROKER_SCHEMES):
+            raise ValueError("expects an address like redis://host:6379/0")
+        return value
 
     @model_validator(mode="after")
     def _refuse_placeholders(self) -> Self:
@@ -75,13 +106,19 @@ def load_settings(*, engines: bool = False) -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        details = "; ".join(f"{_variable(item['loc'])} {item['msg']}".strip() for item in error.errors())
+        details = "; ".join(_complaint(item["loc"], item["msg"]) for item in error.errors())
         raise InputError(f"The configuration is wrong: {details}") from error
+    except SettingsError as error:  # the only structured value is a list
+        hint = 'Write it as a JSON list, for example ["127.0.0.1", "crashscout.example.com"].'
+        raise InputError(
+            "The configuration is wrong: CRASHSCOUT_ALLOWED_HOSTS is no list.", hint=hint
+        ) from error
     if engines and not (settings.database_url and settings.broker_url):
         hint = "Set CRASHSCOUT_DATABASE_URL and CRASHSCOUT_BROKER_URL, or use `crashscout serve`."
         raise InputError("Database and broker are not named.", hint=hint)
     return settings
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    return f"CRASHSCOUT_{str(location[0]).upper()}:" if location else ""
+def _complaint(location: tuple[int | str, ...], message: str) -> str:
+    variable = f"CRASHSCOUT_{str(location[0]).upper()}: " if location else ""
+    return variable + message.removeprefix("Value error, ")

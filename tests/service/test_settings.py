@@ -64,12 +64,58 @@ def test_an_env_file_is_read(elsewhere: Path) -> None:
     assert load_settings().max_bulk_rows == 7
 
 
-@pytest.mark.parametrize("named", ["CRASHSCOUT_DATABASE_URL", "CRASHSCOUT_BROKER_URL", None])
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("DATABASE_URL", "foo", "postgresql://user:password@host"),
+        ("DATABASE_URL", "mysql://u:topsecret@host/x", "postgresql://user:password@host"),
+        ("DATABASE_URL", "postgresql://u:topsecret@host:port/x", "postgresql://user:password@host"),
+        ("BROKER_URL", "localhost", "redis://host"),
+        ("BROKER_URL", "amqp://u:topsecret@host", "redis://host"),
+        ("DEVICE", "banana", "auto"),
+        ("LOG_LEVEL", "LOUD", "INFO"),
+        ("ALLOWED_HOSTS", "a,b", "JSON list"),
+        ("API_KEY", "changeme", "shorter than 24"),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_variable_and_remedy(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, remedy: str
+) -> None:
+    monkeypatch.setenv(f"CRASHSCOUT_{name}", value)
+    with pytest.raises(InputError) as caught:
+        load_settings()
+    told = str(caught.value)
+    assert f"CRASHSCOUT_{name}" in told
+    assert remedy in told
+    assert "\n" not in told
+    assert "Value error" not in told
+    assert "topsecret" not in told
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {
+            "database_url": "postgresql+psycopg://u:p@/x?host=%2Ftmp%2Fa",
+            "broker_url": "redis+socket:///tmp/a.sock",
+        },
+        {"database_url": "postgresql://u:p@h:5432/x", "broker_url": "rediss://h:6379/0"},
+        {"device": "cuda:1", "log_level": "debug"},
+    ],
+)
+def test_right_values_pass(values: dict[str, str]) -> None:
+    make(**values)
+
+
+@pytest.mark.parametrize(
+    ("named", "value"),
+    [("CRASHSCOUT_DATABASE_URL", "postgresql://x"), ("CRASHSCOUT_BROKER_URL", "redis://x"), (None, "")],
+)
 def test_a_lone_process_needs_both_engines_named(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, named: str | None
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, value: str
 ) -> None:
     if named:
-        monkeypatch.setenv(named, "x")
+        monkeypatch.setenv(named, value)
     with pytest.raises(InputError, match="crashscout serve"):
         load_settings(engines=True)
 
