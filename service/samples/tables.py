@@ -140,6 +140,6 @@ def _csv_value(text: str, kind: FeatureKind) -> object:
         lower = text.lower()
         return True if lower in _TRUE else False if lower in _FALSE else text
     try:
-        return float(text)
+        return text if "_" in text else float(text)  # Python reads 1_5 as fifteen: nobody else does
     except ValueError:
         return text

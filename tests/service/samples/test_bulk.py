@@ -162,6 +162,12 @@ def test_nan_in_csv_is_refused_by_row(client: TestClient, campaign_id: int, cell
     assert "give a finite number" in found["/samples/1/planned_features/impact_speed_kmh"]
 
 
+def test_a_number_with_underscores_is_not_guessed_at(client: TestClient, campaign_id: int) -> None:
+    lines = [GOOD_LINE, "T-2,full_vehicle,5_6,1810,rigid,,,"]
+    found = pointers(refused(send(client, campaign_id, csv_of(*lines), CSV)))
+    assert found["/samples/1/planned_features/impact_speed_kmh"] == "expects a number in km/h, got '5_6'"
+
+
 def test_an_external_id_twice_in_the_request_is_refused(client: TestClient, campaign_id: int) -> None:
     rows = [sample_document(external_id="a"), sample_document(external_id="a")]
     found = pointers(refused(send_rows(client, campaign_id, rows)))
