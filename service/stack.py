@@ -20,6 +20,7 @@ import httpx
 from service.database.migrate import upgrade
 from service.embedded import EmbeddedEngines, default_data_folder, die_with_parent
 from service.errors import InputError, UnavailableError
+from service.queue.client import check_broker
 from service.settings import Settings
 
 START_TIMEOUT_S = 90.0
@@ -115,6 +116,7 @@ def running_stack(
         }
         announce("bringing the database up to date")
         upgrade(database_url)
+        check_broker(broker_url)
         announce("starting the API and the worker")
         stack = Stack(f"http://{host}:{port}", folder, {})
         cleanup.callback(_stop, stack.children)

@@ -7,6 +7,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from service.errors import UnavailableError
 
 
 def alembic_config(database_url: str) -> Config:
@@ -19,8 +22,17 @@ def alembic_config(database_url: str) -> Config:
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Apply the migrations up to `revision`; nothing happens when the database is there already."""
-    command.upgrade(alembic_config(database_url), revision)
+    """Apply the migrations up to `revision`; nothing happens when the database is there already.
+
+    Raises:
+        UnavailableError: if the database does not answer or does not let us in.
+    """
+    try:
+        command.upgrade(alembic_config(database_url), revision)
+    except OperationalError as error:
+        cause = " ".join(str(error.orig).split())
+        hint = "Start it, or correct CRASHSCOUT_DATABASE_URL."
+        raise UnavailableError(f"The database cannot be used: {cause.rstrip('.?')}.", hint=hint) from error
 
 
 def downgrade(database_url: str, revision: str = "base") -> None:

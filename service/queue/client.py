@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
+from service.errors import UnavailableError
 from service.queue.messages import Message
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,22 @@ class QueueClient:
 
     def close(self) -> None:
         self._celery.close()
+
+
+def check_broker(broker_url: str) -> None:
+    """Try the broker once, before anything waits for it.
+
+    Raises:
+        UnavailableError: if it does not answer.
+    """
+    client = QueueClient(broker_url)
+    try:
+        client.ping()
+    except OperationalError as error:
+        hint = "Start it, or correct CRASHSCOUT_BROKER_URL."
+        raise UnavailableError(f"The broker cannot be used: {str(error).rstrip('.')}.", hint=hint) from error
+    finally:
+        client.close()
 
 
 def enqueue(session: Session, message: Message) -> None:

@@ -11,6 +11,8 @@ from sqlalchemy import create_engine, inspect
 from service.database.base import Base
 from service.database.migrate import alembic_config, downgrade, is_current, upgrade
 from service.embedded import EmbeddedEngines
+from service.errors import UnavailableError
+from service.stack import free_port
 from tests.conftest import database_named
 from tests.support import psycopg_url
 
@@ -48,6 +50,15 @@ def test_up_down_and_up_again(empty_database: str) -> None:
     assert functions(empty_database) == 0
     upgrade(empty_database)
     assert tables(empty_database) == wanted | {"alembic_version"}
+
+
+def test_a_database_that_is_away_is_one_line_with_the_remedy() -> None:
+    url = f"postgresql+psycopg://u:topsecret@127.0.0.1:{free_port()}/x"
+    with pytest.raises(UnavailableError, match=r"The database cannot be used: .*refused") as caught:
+        upgrade(url)
+    assert "CRASHSCOUT_DATABASE_URL" in caught.value.hint
+    assert "\n" not in str(caught.value)
+    assert "topsecret" not in str(caught.value)
 
 
 def test_up_twice_changes_nothing(database_url: str) -> None:

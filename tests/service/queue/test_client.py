@@ -10,7 +10,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.database.engine import make_engine, make_session_factory, unit_of_work
-from service.queue.client import QueueClient, enqueue, send_after_commit
+from service.errors import UnavailableError
+from service.queue.client import QueueClient, check_broker, enqueue, send_after_commit
 from service.queue.messages import Message, TaskName
 from service.settings import Settings
 from service.stack import free_port
@@ -42,6 +43,15 @@ def factory(database_url: str, broker_url: str) -> Iterator[sessionmaker[Session
 def nowhere() -> str:
     """A broker's address where nobody listens."""
     return f"redis://127.0.0.1:{free_port()}/0"
+
+
+def test_a_broker_that_is_away_is_named_with_the_remedy_at_once(nowhere: str, broker_url: str) -> None:
+    check_broker(broker_url)
+    started = time.monotonic()
+    with pytest.raises(UnavailableError, match=r"The broker cannot be used: .*refused") as caught:
+        check_broker(nowhere)
+    assert "CRASHSCOUT_BROKER_URL" in caught.value.hint
+    assert time.monotonic() - started < 5
 
 
 def test_a_message_is_sent_by_the_commit_and_not_before(
