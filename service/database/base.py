@@ -24,7 +24,7 @@ PrimaryKey = Annotated[int, mapped_column(BigInteger, Identity(always=True), pri
 Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Money = Annotated[Decimal, mapped_column(Numeric(14, 2))]
-Document = Annotated[dict[str, Any], mapped_column(JSONB)]
+Document = Annotated[dict[str, Any], mapped_column(JSONB(none_as_null=True))]
 
 
 class Base(DeclarativeBase):

@@ -184,7 +184,7 @@ def _as_row(sample: CheckedSample, campaign: Campaign, schema: SampleSchema) -> 
         else None,
         "label_details": request.label_details,
         "provenance": request.provenance,
-        "labelled_at": datetime.now(UTC) if labelled else None,
+        "labelled_at": datetime.now(UTC).isoformat() if labelled else None,
     }
 
 

@@ -6,8 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
+from service.database.models import Sample
 from service.samples import repository
 from service.settings import Settings
 from tests.support import (
@@ -280,3 +283,29 @@ def test_the_list_of_complaints_is_cut_but_the_count_is_full(client: TestClient,
     problem = refused(send_rows(client, campaign_id, [{}] * 2000))
     assert len(problem["errors"]) == 500
     assert problem["detail"].startswith("2,000 of 2,000 rows")
+
+
+def test_what_is_missing_is_null_in_the_database_and_not_a_json_null(
+    client: TestClient, sessions: sessionmaker[Session]
+) -> None:
+    campaign_id = create_campaign(client)
+    add_samples(client, campaign_id, [sample_document()])
+    with sessions() as session:
+        count = select(func.count()).where(Sample.executed_features.is_(None), Sample.label_details.is_(None))
+        assert session.scalar(count) == 1
+
+
+def test_numbers_and_texts_come_back_as_they_were_sent(client: TestClient) -> None:
+    campaign_id = create_campaign(client)
+    sent = [
+        sample_document(
+            features={"impact_speed_kmh": 56.1 + 1e-13}, provenance={"note": "Σ 'quoted' \\ \n", "n": None}
+        ),
+        sample_document(features={"test_mass_kg": 1810.123456789012}, target=25.123456789012345, group="ß"),
+    ]
+    ids = add_samples(client, campaign_id, sent)
+    for sample_id, document in zip(ids, sent, strict=True):
+        stored = client.get(f"{API}/samples/{sample_id}").json()
+        assert stored["planned_features"] == document["planned_features"]
+        assert stored["provenance"] == document.get("provenance", {})
+        assert (stored["target"], stored["group"]) == (document.get("target"), document.get("group"))
