@@ -26,6 +26,7 @@ from service.pagination import PageRequest, cut_page
 from service.runs import repository as runs_repository
 from service.runs import service as runs
 from service.valuations import repository as valuations_repository
+from service.vocabulary import SampleStatus
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -194,13 +195,16 @@ def change(
     Raises:
         NotFoundError: if there is none with this id.
         TransitionError: if its status does not allow it, naming what it allows.
-        ConflictError: if an approval would spend more than is left, or an order exceeds the capacity.
+        ConflictError: if an approval would spend more than is left, an order exceeds the capacity, or either
+            would pay for a label that is there already.
     """
     row = repository.lock_recommendation(session, recommendation_id)
     if row is None:
         raise NotFoundError(f"There is no recommendation {recommendation_id}.")
     if wanted not in row.status.allowed:
         raise _illegal(row, wanted)
+    if wanted in {RecommendationStatus.APPROVED, RecommendationStatus.ORDERED}:
+        _require_candidate(row)
     if wanted is RecommendationStatus.APPROVED:
         _require_money(session, row)
     if wanted is RecommendationStatus.ORDERED:
@@ -213,6 +217,13 @@ def _illegal(row: Recommendation, wanted: RecommendationStatus) -> TransitionErr
     allowed = ", ".join(sorted(row.status.allowed)) or "nothing: it has ended"
     message = f"Recommendation {row.id} is {row.status} and cannot become {wanted}."
     return TransitionError(message, hint=f"Allowed now: {allowed}.")
+
+
+def _require_candidate(row: Recommendation) -> None:
+    """A late result of an earlier recommendation may have labelled (or abandoned) the design meanwhile."""
+    if row.sample.status is not SampleStatus.CANDIDATE:
+        message = f"Sample {row.sample_id} is {row.sample.status} already: its result would teach nothing."
+        raise ConflictError(message, hint="Reject the recommendation, or abandon it when it was approved.")
 
 
 def _require_money(session: Session, row: Recommendation) -> None:

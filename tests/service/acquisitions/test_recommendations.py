@@ -197,6 +197,20 @@ def test_the_first_label_of_a_sample_stays(client: TestClient, proposal: Proposa
     assert read(client, key) == before
 
 
+@pytest.mark.parametrize("steps", [[], ["approve"]])
+def test_no_money_goes_into_a_design_that_a_late_result_has_labelled(
+    client: TestClient, proposal: Proposal, key: int, steps: list[str]
+) -> None:
+    move(client, key, "approve", "order", "fail")
+    again = repropose(client, proposal)
+    move(client, again, *steps)
+    assert act(client, key, "complete", target=25.0).status_code == 200
+    refused = assert_problem(act(client, again, "order" if steps else "approve"), 409, "conflict")
+    assert "is labelled already" in refused["detail"]
+    way_out = act(client, again, "abandon") if steps else act(client, again, "reject", **BODIES["reject"])
+    assert way_out.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("document", "pointer"),
     [
