@@ -46,7 +46,7 @@ def cancel(session: Session, run: AnyRun, *, actor: str) -> None:
         ConflictError: if the run has ended already.
     """
     if run.status.is_terminal:
-        message = f"The run has {run.status} already."
+        message = f"The run has ended already: {run.status}."
         raise ConflictError(message, hint="Only a queued or running one can be cancelled.")
     run.cancel_requested = True
     if run.status is RunStatus.QUEUED:

@@ -90,7 +90,7 @@ def test_cancel_what_has_ended_is_refused(dashboard: TestClient, rows: Rows) -> 
     for url in (f"/valuation-runs/{rows.run_id}/cancel", f"/acquisition-rounds/{rows.round_id}/cancel"):
         _, kind, text = flash_after(dashboard, url)
         assert kind == "error"
-        assert "has succeeded already" in text
+        assert "has ended already: succeeded" in text
 
 
 def test_forms_have_the_limits_and_defaults_of_the_api(dashboard: TestClient, rows: Rows) -> None:

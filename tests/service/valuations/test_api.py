@@ -124,7 +124,7 @@ def test_a_running_run_is_asked_to_stop(client: TestClient, campaign_id: int) ->
 def test_an_ended_run_cannot_be_cancelled(client: TestClient, campaign_id: int, status: RunStatus) -> None:
     run_id = add_run(client.app.state.sessions, campaign_id, status)
     problem = assert_problem(client.post(f"{API}/valuation-runs/{run_id}:cancel"), 409, "conflict")
-    assert problem["detail"] == f"The run has {status} already."
+    assert problem["detail"] == f"The run has ended already: {status}."
 
 
 def test_a_failed_run_tells_its_reason(client: TestClient, campaign_id: int) -> None:
