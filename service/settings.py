@@ -39,7 +39,9 @@ class Settings(BaseSettings):
     data_dir: Path | None = Field(None, description="Folder of the embedded engines.")
     api_key: SecretStr = Field(SecretStr(""), description="Bearer token of the API and the dashboard.")
     allowed_hosts: list[str] = Field(
-        ["127.0.0.1", "localhost"], description="Host names that requests may address, as a JSON list."
+        ["127.0.0.1", "localhost"],
+        min_length=1,
+        description="Host names that requests may address, as a JSON list.",
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda: where the worker trains."

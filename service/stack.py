@@ -28,6 +28,8 @@ STOP_TIMEOUT_S = 15.0
 LOG_TAIL_LINES = 15
 # The commands that docker-compose.yml runs as containers of their own.
 CHILDREN = {"api": ["api"], "worker": ["worker"], "beat": ["beat"]}
+# Addresses to listen on that are none to connect to.
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 Announce = Callable[[str], None]
 
 
@@ -87,6 +89,12 @@ def check_address(host: str, port: int, settings: Settings) -> None:
             raise InputError(f"Cannot listen on {host}:{port}: {error.strerror}.", hint=hint) from error
 
 
+def url_of(host: str, port: int) -> str:
+    """Where a program on this machine reaches what listens on `host`."""
+    reachable = _EVERYWHERE.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nobody listens on at this moment."""
     with socket.socket() as probe:
@@ -118,12 +126,12 @@ def running_stack(
         upgrade(database_url)
         check_broker(broker_url)
         announce("starting the API and the worker")
-        stack = Stack(f"http://{host}:{port}", folder, {})
+        stack = Stack(url_of(host, port), folder, {})
         cleanup.callback(_stop, stack.children)
         for name, command in CHILDREN.items():
             options = ["--host", host, "--port", str(port)] if name == "api" else []
             stack.children[name] = _start([*command, *options], stack.log(name), environment)
-        _wait_until_ready(stack)
+        _wait_until_ready(stack, name=settings.allowed_hosts[0])
         yield stack
 
 
@@ -152,12 +160,13 @@ def _start(command: list[str], log: Path, environment: dict[str, str]) -> subpro
         )
 
 
-def _wait_until_ready(stack: Stack) -> None:
+def _wait_until_ready(stack: Stack, *, name: str) -> None:
+    """Ask under a `name` that the service goes by: its address need not be one of them."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         stack.check()
         try:
-            if httpx.get(f"{stack.url}/health/ready", timeout=5.0).is_success:
+            if httpx.get(f"{stack.url}/health/ready", headers={"Host": name}, timeout=5.0).is_success:
                 return
         except httpx.TransportError:
             pass  # not listening yet

@@ -2,12 +2,15 @@
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
+from service import stack
 from service.errors import InputError
 from service.settings import Settings
-from service.stack import CHILDREN, check_address, free_port, is_loopback
+from service.stack import CHILDREN, check_address, free_port, is_loopback, running_stack, url_of
 
 KEY = "k" * 24
 
@@ -73,3 +76,35 @@ def test_an_address_of_another_machine_is_refused() -> None:
 
 def test_api_worker_and_beat_run_as_children() -> None:
     assert set(CHILDREN) == {"api", "worker", "beat"}
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("::1", "http://[::1]:80"),
+        ("192.168.1.1", "http://192.168.1.1:80"),
+    ],
+)
+def test_the_address_to_connect_to(host: str, url: str) -> None:
+    assert url_of(host, 80) == url
+
+
+@pytest.mark.parametrize("names", ['["127.0.0.1"]', '["crashscout.example.org"]'])
+def test_listening_to_all_it_becomes_ready_under_whatever_name_it_goes_by(
+    database_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, names: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(stack.__file__).parents[1]))
+    monkeypatch.setattr(stack, "CHILDREN", {"api": ["api"]})
+    monkeypatch.setattr(stack, "START_TIMEOUT_S", 20.0)
+    for name, value in {"API_KEY": KEY, "ALLOWED_HOSTS": names, "DATABASE_URL": database_url}.items():
+        monkeypatch.setenv(f"CRASHSCOUT_{name}", value)
+    monkeypatch.setenv("CRASHSCOUT_BROKER_URL", broker_url)
+    with running_stack(
+        Settings(), data_folder=tmp_path, host="0.0.0.0", port=free_port(), announce=print
+    ) as running:
+        answer = httpx.get(f"{running.url}/health/live", headers={"Host": "elsewhere.example.org"})
+    assert answer.json()["code"] == "unknown_host"
