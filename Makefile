@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# What sets up speaks on standard error: standard output belongs to the command (`make demo ARGS=--json`).
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint serve setup setup-dev browser format migration openapi lock clean
@@ -13,14 +14,17 @@ help: ## List the commands
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Crashscout needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV) || { echo "Install the package python3-venv, then try again." >&2; rm -rf $(VENV); exit 2; }
+	@echo "setting up $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV) >&2 || { echo "Install the package python3-venv, then try again." >&2; rm -rf $(VENV); exit 2; }
 
 $(VENV)/.setup: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded]'
+	@echo "installing the locked dependencies" >&2
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded]' >&2
 	@touch $@
 
 $(VENV)/.setup-dev: $(VENV)/.setup
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,dev]'
+	@echo "installing the locked dependencies" >&2
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,dev]' >&2
 	@touch $@
 
 setup: $(VENV)/.setup ## Virtual environment with the locked dependencies
