@@ -47,7 +47,12 @@ def rolc(
     from service.ingest import label_occupants, read_crash_test
     from service.ingest.report import as_document, print_table
 
-    test = read_crash_test(path, file_format=file_format)
+    try:
+        # Absolute: the complaint about `.` shall name the folder.
+        test = read_crash_test(path.absolute(), file_format=file_format)
+    except OSError as error:
+        hint = "Check its permissions, or copy it to a folder of yours."
+        raise InputError(f"{path} cannot be read: {error.strerror}.", hint=hint) from error
     labels = label_occupants(test)
     if as_json:
         typer.echo(json.dumps(as_document(test, labels), indent=2))

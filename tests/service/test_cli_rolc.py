@@ -115,3 +115,22 @@ def test_the_real_test(run):
     assert (driver["t1_ms"], driver["t2_ms"]) == (pytest.approx(23.7, abs=0.1), pytest.approx(95.5, abs=0.1))
     assert passenger["rolc_g"] == pytest.approx(28.2, abs=0.05)
     assert driver["olc_g"] == pytest.approx(29.39, abs=0.05)
+
+
+def test_the_current_folder_is_named_in_the_complaint(run, tmp_path, monkeypatch):
+    (tmp_path / "holiday").mkdir()
+    monkeypatch.chdir(tmp_path / "holiday")
+    status, _, errors = run("rolc", ".")
+    assert status == 2
+    assert "holiday holds no crash test" in errors
+
+
+def test_what_may_not_be_read_is_one_line(run, folder, monkeypatch):
+    def refuse(*_arguments):  # the tests may run as root, whom no mode of a file keeps out
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    status, output, errors = run("rolc", folder)
+    assert (status, output) == (2, "")
+    assert errors.count("\n") == 1
+    assert "cannot be read: Permission denied. Check its permissions" in errors
