@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -15,6 +13,9 @@ from service.campaigns.schemas import Feature, Target
 from service.errors import FieldError, json_pointer
 from service.samples.schemas import Measure, SampleCreate
 from service.vocabulary import FeatureKind, Split
+
+# No measured quantity is larger, and one such entry would drown every other row once features are scaled.
+LARGEST_NUMBER = 1e15
 
 Value = bool | int | float | str
 
@@ -141,7 +142,7 @@ def _check_number(value: object, feature: Feature) -> float | int:
 
 
 def _check_range(value: float, minimum: float | None, maximum: float | None, unit: str) -> None:
-    if abs(value) > sys.float_info.max or math.isnan(value):  # a JSON integer has no largest value
+    if not abs(value) <= LARGEST_NUMBER:  # so written, it also refuses NaN
         raise ValueError(f"is {value}: give a finite number, or null when it is missing")
     if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
         low = "-∞" if minimum is None else f"{minimum:g}"

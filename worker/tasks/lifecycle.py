@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.database.engine import unit_of_work
@@ -25,6 +26,8 @@ AnyRun = ValuationRun | AcquisitionRound
 # The row is written at most so often, however chatty the algorithm is.
 REPORT_EVERY_S = 0.5
 LONGEST_MESSAGE = 2000
+# The checks before storing passed in two runs at the same instant; the constraint let one through.
+COLLISION = "Another run stored a result for the same rows at the same moment: request this one again."
 
 
 class RunCancelledError(Exception):
@@ -110,6 +113,9 @@ def execute(
         logger.warning("%s %s was taken over by another worker", kind.__tablename__, run_id)
     except (LossValError, AcquisitionError, CrashscoutError) as error:
         run.end(RunStatus.FAILED, str(error), code=getattr(error, "code", "invalid_data"))
+    except IntegrityError as error:
+        logger.warning("%s %s collided while it stored", kind.__tablename__, run_id, exc_info=error)
+        run.end(RunStatus.FAILED, COLLISION, code="conflict")
     except Exception as error:
         run.end(RunStatus.FAILED, f"unexpected {type(error).__name__}: {error}", code="internal")
         raise

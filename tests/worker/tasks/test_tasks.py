@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.acquisitions import outcomes
+from service.acquisitions import repository as acquisitions_repository
 from service.acquisitions import service as acquisitions
 from service.acquisitions.schemas import AcquisitionConfiguration, AcquisitionRequest, Completion
 from service.campaigns import service as campaigns
@@ -177,6 +178,34 @@ def test_an_unexpected_error_is_written_down_and_raised(worker_sessions: Session
     run = read(worker_sessions, ValuationRun, run_id)
     assert (run.status, run.error_code) == (RunStatus.FAILED, "internal")
     assert "the network went flat" in run.error_message
+
+
+def test_two_rounds_that_store_the_same_candidate_at_once_leave_one(worker_sessions: Sessions) -> None:
+    campaign_id = valued_campaign(worker_sessions)
+    first, second = (request_round(worker_sessions, campaign_id) for _ in range(2))
+    acquisition_rank(first)
+    taken = recommendations(worker_sessions, first)[0]
+
+    def propose_it_too(run: ActiveRun) -> None:
+        with run.transaction() as session:
+            columns = (
+                "campaign_id",
+                "sample_id",
+                "score",
+                "components",
+                "reason",
+                "acquisition_cost",
+                "currency",
+            )
+            row = {name: getattr(taken, name) for name in columns}
+            row |= {"round_id": second, "rank": 1, "arm": Arm.CHOSEN}
+            acquisitions_repository.insert_recommendations(session, [row], actor="test")
+
+    execute(AcquisitionRound, second, propose_it_too, sessions=worker_sessions, settings=get_settings())
+    round_ = read(worker_sessions, AcquisitionRound, second)
+    assert (round_.status, round_.error_code) == (RunStatus.FAILED, "conflict")
+    assert "request this one again" in round_.error_message
+    assert recommendations(worker_sessions, second) == []
 
 
 def test_a_round_proposes_a_batch_within_the_budget(worker_sessions: Sessions) -> None:
