@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ PLACEHOLDERS = frozenset({"changeme", "change-me", "changethis", "secret", "pass
 SHORTEST_API_KEY = 24
 # Celery would take any other text for the name of a RabbitMQ host.
 _BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://", "sentinel://")
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _DATABASE_DRIVERS = frozenset({"postgresql", "postgresql+psycopg"})
 
 
@@ -43,9 +45,7 @@ class Settings(BaseSettings):
         min_length=1,
         description="Host names that requests may address, as a JSON list.",
     )
-    device: str = Field(
-        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda: where the worker trains."
-    )
+    device: str = Field("auto", description="auto, cpu or cuda: where the worker trains.")
     worker_threads: int = Field(
         1, ge=1, description="CPU threads of one worker; the networks are too small for more."
     )
@@ -59,6 +59,13 @@ class Settings(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, value: str) -> str:
+        if not _DEVICE.fullmatch(value):
+            raise ValueError(f"{value!r} is no device: use auto, cpu, cuda or cuda:1")
+        return value
 
     @field_validator("database_url")
     @classmethod
