@@ -94,10 +94,6 @@ def newest_surrogate(session: Session, campaign_id: int) -> Surrogate | None:
     return session.scalars(statement.limit(1)).one_or_none()
 
 
-def surrogate_of_run(session: Session, run_id: int) -> Surrogate | None:
-    return session.scalars(select(Surrogate).where(Surrogate.valuation_run_id == run_id)).one_or_none()
-
-
 def surrogates_page(session: Session, campaign_id: int, request: PageRequest) -> Sequence[Surrogate]:
     statement = (
         select(Surrogate)
