@@ -71,7 +71,7 @@ def report(
     return session.scalars(statement).one_or_none()
 
 
-def annotate(session: Session, kind: type[Run], run: Run, **values: Any) -> None:  # noqa: ANN401
+def annotate(session: Session, kind: type[Run], run: Run, **values: Any) -> None:  # noqa: ANN401 - any column
     """Write columns of our attempt."""
     session.execute(
         update(kind)
@@ -80,7 +80,7 @@ def annotate(session: Session, kind: type[Run], run: Run, **values: Any) -> None
     )
 
 
-def finish(session: Session, kind: type[Run], run: Run, status: RunStatus, **values: Any) -> bool:  # noqa: ANN401
+def finish(session: Session, kind: type[Run], run: Run, status: RunStatus, **values: Any) -> bool:  # noqa: ANN401 - any column
     """End our attempt; False when the run is no longer ours."""
     statement = (
         update(kind)
