@@ -70,8 +70,8 @@ def store_valuation(
         result.spread.tolist(),
         result.weights.tolist(),
         result.rank.tolist(),
-        result.target_loss.tolist(),
-        result.transport.tolist(),
+        (-result.value_target_loss).tolist(),
+        (-result.value_transport).tolist(),
         strict=True,
     )
     names = ("sample_id", "value", "spread", "weight", "rank", "target_loss", "transport")

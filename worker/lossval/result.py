@@ -1,4 +1,4 @@
-"""What a valuation pass returns."""
+"""What a valuation returns, whatever the method."""
 
 from __future__ import annotations
 
@@ -6,10 +6,54 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from worker.lossval.errors import LossValError
 
 Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataValues:
+    """Data values of n training samples, in the order of the training rows.
+
+    Attributes:
+        values: (n,) data value, higher = more useful. The scale is the method's own; ranks compare.
+        spread: (n,) standard deviation of the value over ensemble members or repetitions; zeros for a method
+            without any.
+        value_target_loss: (n,) the part that the labels decide, higher = more useful, or None if the method
+            does not separate it.
+        value_transport: (n,) the part that the features decide, likewise.
+        rank_stability: Spearman correlation of the values of two disjoint half ensembles, or None.
+        rank: (n,) 1 = most valuable; equal values in the order of the rows.
+
+    Raises:
+        LossValError: arrays of different lengths, or any number that is not finite.
+    """
+
+    values: Vector
+    spread: Vector
+    value_target_loss: Vector | None = None
+    value_transport: Vector | None = None
+    rank_stability: float | None = None
+    rank: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, array in self._arrays().items():
+            if array.shape != self.values.shape or not np.isfinite(array).all():
+                raise LossValError(
+                    f"the training diverged: {name} is not finite for every sample; "
+                    "lower learning_rate or check the features for extreme values"
+                )
+        object.__setattr__(self, "rank", rank_values(self.values))
+
+    def _arrays(self) -> dict[str, Vector]:
+        """The arrays that hold one number per sample."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray) and name != "rank"
+        }
 
 
 @dataclass(frozen=True)
@@ -27,48 +71,23 @@ class TrainingCurve:
     effective_samples: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class LossValResult:
-    """Data values of n training samples, in the order of the training rows.
-
-    `values = -max(target_loss, transport)`: a sample is worth as much as its worse side allows, and that side
-    says why. Both components are robust z-scores: 0 is the typical sample, 3 stands three standard deviations
-    out.
+@dataclass(frozen=True, kw_only=True)
+class LossValResult(DataValues):
+    """Data values that LossVal found in one training run.
 
     Attributes:
-        values: (n,) data value, higher = more useful.
-        spread: (n,) standard deviation of the value over the members that did not train on the sample.
-        rank: (n,) 1 = most valuable; equal values in the order of the rows.
-        weights: (n,) learned data weights, mean 1, never negative.
-        target_loss: (n,) out-of-sample loss, higher = worse: a suspicious label.
-        transport: (n,) isolation and distance from the target domain, higher = worse: suspicious features.
+        weights: (n,) learned data weights. Mode `normalized`: mean 1, never negative.
         transport_cost: OT_eps between the weighted training set and the target domain.
         transport_divergence: its debiased form; 0 = the same distribution.
         curve: course of the training.
-
-    Raises:
-        LossValError: arrays of different lengths, or any number that is not finite.
     """
 
-    values: Vector
-    spread: Vector
+    value_target_loss: Vector
+    value_transport: Vector
     weights: Vector
-    target_loss: Vector
-    transport: Vector
     transport_cost: float
     transport_divergence: float
     curve: TrainingCurve
-    rank: NDArray[np.int64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        for name in ("values", "spread", "weights", "target_loss", "transport"):
-            array = getattr(self, name)
-            if array.shape != self.values.shape or not np.isfinite(array).all():
-                raise LossValError(
-                    f"the training diverged: {name} is not finite for every sample; "
-                    "lower learning_rate or check the features for extreme values"
-                )
-        object.__setattr__(self, "rank", rank_values(self.values))
 
 
 def rank_values(values: Vector) -> NDArray[np.int64]:
@@ -77,3 +96,10 @@ def rank_values(values: Vector) -> NDArray[np.int64]:
     rank = np.empty(len(values), dtype=np.int64)
     rank[order] = np.arange(1, len(values) + 1)
     return rank
+
+
+def spearman(a: Vector, b: Vector) -> float:
+    """Spearman's rank correlation of two (n,) arrays, in [-1, 1]; 0 if either is constant. O(n log n)."""
+    ranks = rankdata(a) - (len(a) + 1) / 2, rankdata(b) - (len(b) + 1) / 2
+    norm = float(np.linalg.norm(ranks[0]) * np.linalg.norm(ranks[1]))
+    return float(ranks[0] @ ranks[1]) / norm if norm > 0 else 0.0

@@ -14,7 +14,7 @@ What differs from the published loop, and why (measured in the tests and benchma
   do not train on sample n. A network that has fitted a wrong label no longer finds it suspicious.
 - r_n is the absolute error for regression: the squared error lets a few outliers hide the other wrong labels.
 - The networks see `log L_w` only: the transport term does not depend on them.
-- Values are reported on a common robust scale: `-max(z of the late out-of-sample loss, z of the transport)`.
+- Values are reported on a common robust scale: `min(-z of the late out-of-sample loss, -z of the transport)`.
   The transport component holds the isolation among the training features (the self term of the debiased
   transport) and `shift_influence` times the gradient of the debiased transport to the target domain.
 """
@@ -257,15 +257,15 @@ class _Run:
         losses = (self.late_loss.double() / self.late_epochs).cpu()
         mean_loss = (losses * held_out).sum(dim=0) / self.config.held_out_members
         center, scale = robust_scale(mean_loss)
-        target_loss = (mean_loss - center) / scale
-        transport = self._transport_component()
-        member_values = -torch.maximum((losses - center) / scale, transport)
+        target_loss = (center - mean_loss) / scale
+        transport = -self._transport_component()
+        member_values = torch.minimum((center - losses) / scale, transport)
         result = LossValResult(
-            values=-torch.maximum(target_loss, transport).numpy(),
+            values=torch.minimum(target_loss, transport).numpy(),
             spread=_masked_sd(member_values, held_out).numpy(),
             weights=normalize_weights(self.weights.double().cpu()).numpy(),
-            target_loss=target_loss.numpy(),
-            transport=transport.numpy(),
+            value_target_loss=target_loss.numpy(),
+            value_transport=transport.numpy(),
             transport_cost=self.transport.cost,
             transport_divergence=self.transport.divergence,
             curve=TrainingCurve(*zip(*self.curve, strict=True)),

@@ -73,9 +73,9 @@ def test_planted_label_noise_has_the_lowest_values_and_weights():
     y[corrupt] += rng.choice([-2.0, 2.0], size=24)
     result = train_lossval(X, y, target, seed=1).result
     assert auc(-result.values, corrupt) > 0.9
-    assert auc(result.target_loss, corrupt) > 0.9
+    assert auc(-result.value_target_loss, corrupt) > 0.9
     assert result.weights[corrupt].mean() < 0.3 * result.weights[~corrupt].mean()
-    assert abs(auc(result.transport, corrupt) - 0.5) < 0.2  # features are untouched
+    assert abs(auc(-result.value_transport, corrupt) - 0.5) < 0.2  # features are untouched
 
 
 def test_planted_feature_noise_is_found_by_the_transport():
@@ -84,7 +84,7 @@ def test_planted_feature_noise_is_found_by_the_transport():
     corrupt[rng.permutation(len(y))[:24]] = True
     X[corrupt] += 1.5 * rng.normal(size=(24, 8))
     result = train_lossval(X, y, target, seed=1).result
-    assert auc(result.transport, corrupt) > 0.85
+    assert auc(-result.value_transport, corrupt) > 0.85
     assert auc(-result.values, corrupt) > 0.8
 
 
@@ -103,13 +103,13 @@ def test_a_sample_off_the_target_domain_weighs_less():
     result = train_lossval(X, y, 0.3 * target + [2.0, 0, 0, 0], seed=1).result
     near, far = X[:, 0] > 1.0, X[:, 0] < -1.0
     assert result.weights[near].mean() > 1.2 * result.weights[far].mean()
-    assert result.transport[near].mean() < result.transport[far].mean()
+    assert result.value_transport[near].mean() > result.value_transport[far].mean()
 
 
 def test_the_value_is_the_worse_component_and_weights_have_mean_one():
     X, y, target, _ = make_data(n=60)
     result = train_lossval(X, y, target, config=SHORT).result
-    np.testing.assert_array_equal(result.values, -np.maximum(result.target_loss, result.transport))
+    np.testing.assert_array_equal(result.values, np.minimum(result.value_target_loss, result.value_transport))
     assert result.weights.mean() == pytest.approx(1.0)
     assert (result.weights >= 0).all()
     assert (result.spread >= 0).all()
@@ -122,7 +122,7 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(size):
     X, y, target, _ = make_data(n=80)
     config = LossValConfig(epochs=10, minibatch_size=size)
     first, second, other = (train_lossval(X, y, target, config=config, seed=s).result for s in (3, 3, 4))
-    for name in ("values", "spread", "weights", "target_loss", "transport"):
+    for name in ("values", "spread", "weights", "value_target_loss", "value_transport"):
         assert getattr(first, name).tobytes() == getattr(second, name).tobytes()
     assert first.values.tobytes() != other.values.tobytes()
 
@@ -154,9 +154,9 @@ def test_progress_rises_and_what_it_raises_passes_through():
 def test_constant_features_leave_the_values_to_the_target_loss():
     _, y, _, _ = make_data(n=40)
     result = train_lossval(np.zeros((40, 2)), y, np.zeros((5, 2)), config=SHORT).result
-    assert result.transport.tolist() == [0.0] * 40
+    np.testing.assert_array_equal(result.value_transport, np.zeros(40))
     assert result.transport_cost == 0.0
-    np.testing.assert_array_equal(result.values, -np.maximum(result.target_loss, 0.0))
+    np.testing.assert_array_equal(result.values, np.minimum(result.value_target_loss, 0.0))
 
 
 def test_duplicated_rows_and_few_members_are_valued():
