@@ -57,7 +57,7 @@ def normalize_weights(weights: Tensor) -> Tensor:
         )
     mean = weights.mean(dim=-1, keepdim=True)
     if bool((mean == 0).any()):
-        raise LossValError("all data weights vanish; lower the weight learning (raise `temperature`)")
+        raise LossValError("all data weights vanish: check labels and features for gross errors")
     return weights / mean
 
 

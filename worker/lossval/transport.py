@@ -147,6 +147,40 @@ def solve_transport(
     )
 
 
+def shift_strength(
+    X: Tensor,
+    target: Tensor,
+    divergence: float,
+    *,
+    generator: torch.Generator,
+    settings: TransportSettings | None = None,
+) -> float:
+    """How much of a divergence is a shift, and not the chance of drawing so few points.
+
+    Two samples of one distribution have a divergence above 0 too. What chance gives is measured on the training
+    set itself: as many of its points as the target domain has, at most a half, against the rest.
+
+    Args:
+        X: (n, d) encoded training features.
+        target: (m, d) encoded features of the target domain.
+        divergence: S of the training set to the target domain.
+        generator: draws the two parts.
+        settings: as for the divergence.
+
+    Returns:
+        `max(0, 1 - 2 S_chance / S)` in [0, 1): 0 = no more than chance, near 1 = another domain. S_chance is the
+        mean of two draws. Twice the cost of `solve_transport` on at most 2 `max_anchors` rows.
+    """
+    settings = settings or TransportSettings()
+    chance = 0.0
+    for _ in range(2):
+        rows = torch.randperm(len(X), generator=generator)[: 2 * settings.max_anchors]
+        part, rest = X[rows].tensor_split([max(1, min(len(target), len(rows) // 2))])
+        drawn = solve_transport(rest, torch.ones(len(rest)), part, generator=generator, settings=settings)
+        chance += 0.5 * max(drawn.divergence, 0.0)
+    return max(0.0, 1.0 - 2.0 * chance / divergence) if divergence > 0 else 0.0
+
+
 def isolation_potential(
     X: Tensor,
     weights: Tensor,
@@ -211,7 +245,7 @@ def _masses(weights: Tensor, X: Tensor, target: Tensor) -> Tensor:
         raise LossValError(f"data weights must be {len(X)} finite, non-negative numbers")
     total = weights.sum()
     if float(total) == 0.0:
-        raise LossValError("all data weights vanish; lower the weight learning (raise `temperature`)")
+        raise LossValError("all data weights vanish: check labels and features for gross errors")
     return weights / total
 
 

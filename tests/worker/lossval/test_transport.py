@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import ot
 import pytest
 import torch
 
 from worker.lossval import transport
 from worker.lossval.errors import LossValError
-from worker.lossval.transport import TransportSettings, ground_cost, isolation_potential, solve_transport
+from worker.lossval.transport import (
+    TransportSettings,
+    ground_cost,
+    isolation_potential,
+    shift_strength,
+    solve_transport,
+)
 
 EXACT = TransportSettings(tolerance=1e-13, max_iterations=20_000)
 
@@ -178,3 +185,22 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     whole = isolation_potential(X, torch.ones(100), generator=generator())
     monkeypatch.setattr(transport, "_BLOCK_ENTRIES", 700)
     torch.testing.assert_close(isolation_potential(X, torch.ones(100), generator=generator()), whole)
+
+
+@pytest.mark.parametrize(("shift", "low", "high"), [(0.0, 0.0, 0.1), (3.0, 0.6, 1.0)])
+def test_only_what_chance_does_not_explain_is_a_shift(shift, low, high):
+    rng = np.random.default_rng(0)
+    settings = TransportSettings(relative_epsilon=0.5)
+    X, target = torch.from_numpy(rng.normal(size=(400, 6))), torch.from_numpy(rng.normal(size=(80, 6)))
+    target[:, 0] += shift
+    generator = torch.Generator().manual_seed(0)
+    divergence = solve_transport(
+        X, torch.ones(400), target, generator=generator, settings=settings
+    ).divergence
+    strength = shift_strength(X, target, divergence, generator=generator, settings=settings)
+    assert low <= strength <= high
+
+
+def test_identical_points_and_two_rows_have_no_shift():
+    X = torch.ones(2, 3, dtype=torch.float64)
+    assert shift_strength(X, X, 0.0, generator=torch.Generator()) == 0.0
