@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -101,7 +102,8 @@ def _table(task: Task, records: Sequence[Record]) -> list[str]:
             published = f"{paper[NOISES.index(noise)]:.3f}" if paper else ""
             cells += [str(estimate(chosen(own, noise=noise), "f1")), published]
         cells += [str(estimate(chosen(own, noise=noise), "auc")) for noise in noises]
-        cells.append("" if method == REFERENCE else str(paired_difference(records, method, "f1")))
+        difference = paired_difference(records, method, "f1")
+        cells.append("" if method == REFERENCE or math.isnan(difference.mean) else str(difference))
         lines.append(_row(cells))
     return lines
 
