@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from worker.lossval.config import LossValConfig, Progress, Task, no_progress
-from worker.lossval.encoding import Matrix
+from worker.lossval.baselines import (
+    DataOob,
+    KnnDistance,
+    KnnShapley,
+    Lava,
+    LeaveOneOut,
+    OutOfFoldLoss,
+    RandomValues,
+)
+from worker.lossval.config import LossValConfig, Progress, no_progress
+from worker.lossval.errors import LossValError
+from worker.lossval.problem import ValuationProblem
 from worker.lossval.result import DataValues
 from worker.lossval.training import train_lossval
 
-
-@dataclass(frozen=True)
-class ValuationProblem:
-    """What is to be valued, and for which target domain.
-
-    Attributes:
-        X: (n, d) encoded training features.
-        y: (n,) standardised target, or class indices 0..c-1.
-        X_validation: (m, d) encoded features of the target domain.
-        y_validation: (m,) their targets on the same scale, or None: LossVal never looks at them, some
-            baselines cannot do without.
-        task: regression or classification.
-    """
-
-    X: Matrix
-    y: Matrix
-    X_validation: Matrix
-    y_validation: Matrix | None
-    task: Task
+__all__ = [
+    "METHODS",
+    "NEED_VALIDATION_LABELS",
+    "LossVal",
+    "MethodFactory",
+    "ValuationMethod",
+    "ValuationProblem",
+    "make_method",
+]
 
 
 class ValuationMethod(Protocol):
@@ -47,7 +48,7 @@ class ValuationMethod(Protocol):
 
 @dataclass(frozen=True)
 class LossVal:
-    """LossVal as a `ValuationMethod`; `config.mode` says which training loop."""
+    """LossVal as a `ValuationMethod`; `config.mode` says which training loop, the problem which task."""
 
     config: LossValConfig
     device: str = "cpu"
@@ -59,8 +60,41 @@ class LossVal:
             problem.X,
             problem.y,
             problem.X_validation,
-            config=self.config,
+            config=replace(self.config, task=problem.task),
             seed=seed,
             device=self.device,
             progress=progress,
         ).result
+
+
+MethodFactory = Callable[[LossValConfig, str], ValuationMethod]
+
+# Name -> factory of (settings, device). What has no networks of its own ignores both.
+METHODS: Mapping[str, MethodFactory] = {
+    "lossval": LossVal,
+    "knn_shapley": lambda _config, _device: KnnShapley(),
+    "data_oob": lambda _config, _device: DataOob(),
+    "lava": lambda _config, _device: Lava(),
+    "loo": lambda _config, _device: LeaveOneOut(),
+    "knn_distance": lambda _config, _device: KnnDistance(),
+    "out_of_fold_loss": OutOfFoldLoss,
+    "random": lambda _config, _device: RandomValues(),
+}
+# These measure utility on validation rows and refuse a problem without their labels.
+NEED_VALIDATION_LABELS = frozenset({"knn_shapley", "lava", "loo"})
+
+
+def make_method(name: str, config: LossValConfig | None = None, device: str = "cpu") -> ValuationMethod:
+    """The valuation method of that name.
+
+    Args:
+        name: a key of `METHODS`.
+        config: settings of LossVal and of the networks of `out_of_fold_loss`; the task is the problem's.
+        device: where networks train.
+
+    Raises:
+        LossValError: an unknown name.
+    """
+    if name not in METHODS:
+        raise LossValError(f"there is no valuation method '{name}'; use one of {', '.join(METHODS)}")
+    return METHODS[name](config or LossValConfig(), device)

@@ -50,6 +50,7 @@ from worker.lossval.mixture import (
     scaled_isolation,
 )
 from worker.lossval.network import EnsembleNetwork
+from worker.lossval.problem import check_labels
 from worker.lossval.result import LossValResult, TrainingCurve, Vector, spearman
 from worker.lossval.transport import (
     TargetPotential,
@@ -165,20 +166,7 @@ def check_training_data(X: Matrix, y: Matrix, target: Matrix, config: LossValCon
         if not np.isfinite(array).all():
             row = int(np.argwhere(~np.isfinite(array))[0][0])
             raise LossValError(f"{name}: row {row} has NaN or infinity; correct or remove that row")
-    _check_labels(y, config)
-
-
-def _check_labels(y: Matrix, config: LossValConfig) -> None:
-    distinct = np.unique(y)
-    if config.task == "regression":
-        if np.ptp(distinct) <= 1e-12 * np.abs(distinct).max():
-            raise LossValError(
-                f"the target is {distinct[0]:g} for every sample: nothing to learn; check the target column"
-            )
-    elif len(distinct) == 1:
-        raise LossValError("all samples have the same class; add samples of another class")
-    elif not np.array_equal(distinct, np.arange(len(distinct))):
-        raise LossValError("class labels must be 0, 1, ..., c-1, each present; number the classes anew")
+    check_labels(y, config.task)
 
 
 def split_members(members: int, n: int, held_out: int, generator: torch.Generator) -> Tensor:
