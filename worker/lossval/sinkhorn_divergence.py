@@ -25,7 +25,6 @@ same iteration is done with logarithms.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +34,8 @@ BLUR = 0.05
 DIAMETER_MARGIN = 1.1
 _EPSILON = BLUR**2
 _LOG_OF_NO_MASS = -100_000.0  # geomloss's logarithm of a mass that is not positive
+_LEAST_EXPONENT = -700.0
+_LEAST_SUM = 1e-280  # far above exp(-700) x any mass
 _BLOCK_ENTRIES = 4_000_000  # kernel entries held at once: 32 MB
 
 
@@ -141,11 +142,16 @@ class _Schedule:
         ]
         return cls(diameters.square()[:, None], steps)
 
-    def active(self, step: int) -> Tensor | None:
-        """(K, 1) bool, which problems still anneal at this step; None if all do."""
-        if step < min(self.steps):
-            return None
-        return torch.tensor(self.steps, device=self.first.device)[:, None] > step
+    def rates(self, iterations: int) -> Tensor:
+        """(iterations, K) what each iteration before the blur multiplies minus the log sums with.
+
+        The first iteration starts from 0 and is taken in full, the others are averaged; a problem with fewer
+        temperatures than the others has rates of 0 at the end.
+        """
+        step = torch.arange(-2, iterations - 2, dtype=torch.float64, device=self.first.device)[:, None]
+        rates = 0.5 * self.first.T * 0.25 ** step.clamp_min(0)
+        rates[0] *= 2
+        return rates * (step < torch.tensor(self.steps, device=self.first.device))
 
 
 def _potentials(cost: Tensor, a: Tensor, b: Tensor | None, diameters: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,61 +165,65 @@ def _potentials(cost: Tensor, a: Tensor, b: Tensor | None, diameters: Tensor) ->
     """
     schedule = _Schedule.of(diameters)
     f, g = _multiplied(cost, a.clamp_min(0.0), b, schedule)
-    if not bool(torch.isfinite(f).all() and torch.isfinite(g).all()):
+    if not math.isfinite(float(f.sum() + g.sum())):
         f, g = _by_logarithms(cost, a, b, schedule)
     return f, g
 
 
 def _multiplied(cost: Tensor, a: Tensor, b: Tensor | None, schedule: _Schedule) -> tuple[Tensor, Tensor]:
     """`_potentials` with kernels; NaN or infinite where a sum overflows or vanishes."""
-    sums = _symmetric_sums(a) if b is None else _cross_sums(a, b)
-    epsilon = schedule.first
-    kernel = torch.exp(cost / -epsilon[:, :, None])
-    row, column = sums(kernel)
-    f, g = -epsilon * row.log(), -epsilon * column.log()
-    _scale(kernel, row, column)
-    row, column = sums(kernel)
-    f, g = f - 0.5 * epsilon * row.log(), g - 0.5 * epsilon * column.log()
-    _scale(kernel, row.sqrt(), column.sqrt())
-    for step in range(max(schedule.steps)):
-        row, column = sums(kernel)
-        active = schedule.active(step)
-        if active is None:
-            f, g = f - 0.5 * epsilon * row.log(), g - 0.5 * epsilon * column.log()
-        else:
-            f = torch.where(active, f - 0.5 * epsilon * row.log(), f)
-            g = torch.where(active, g - 0.5 * epsilon * column.log(), g)
-        kernel.square_()
-        _scale(kernel, row, column)
-        kernel.square_()
-        epsilon = 0.25 * epsilon
-    kernel = torch.sub(g[:, None, :], cost, out=kernel).add_(f[:, :, None]).div_(_EPSILON).exp_()
-    row, column = sums(kernel)
-    f, g = f - 0.5 * _EPSILON * row.log(), g - 0.5 * _EPSILON * column.log()
-    _scale(kernel, row.sqrt(), column.sqrt())
-    row, column = sums(kernel)
-    return f - _EPSILON * row.log(), g - _EPSILON * column.log()
+    kernel = torch.mul(cost, -schedule.first.reciprocal()[:, :, None]).exp_()
+    rows, columns = [], []  # the sums of every iteration; their logarithms are taken together
+    iterations = max(schedule.steps) + 2
+    for iteration in range(iterations):
+        row, column = _sums(kernel, a, b)
+        rows.append(row)
+        columns.append(column)
+        if iteration == 0:
+            _divide(kernel, row, column)
+        elif iteration == 1:
+            _divide(kernel, row.sqrt(), column.sqrt())
+        elif iteration < iterations - 1:
+            _divide(kernel.square_(), row, column).square_()
+    rates = schedule.rates(iterations)
+    f = _accumulated(rates, rows)
+    g = f if b is None else _accumulated(rates, columns)
+    return _at_the_blur(cost, a, b, f, g, kernel)
 
 
-def _cross_sums(a: Tensor, b: Tensor) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """Row sums weighted with b, column sums weighted with a."""
-    rows, columns = a[:, None, :], b[:, :, None]
-    return lambda kernel: (torch.bmm(kernel, columns).squeeze(2), torch.bmm(rows, kernel).squeeze(1))
+def _at_the_blur(
+    cost: Tensor, a: Tensor, b: Tensor | None, f: Tensor, g: Tensor, kernel: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The last averaged iteration and the extrapolation, both at blur^2."""
+    # Results below the smallest normal number cost a hundredfold; a row that needs them is told by its sum.
+    exponent = torch.sub(g[:, None, :], cost, out=kernel).add_(f[:, :, None]).mul_(1.0 / _EPSILON)
+    row, column = _sums(exponent.clamp_min_(_LEAST_EXPONENT).exp_(), a, b)
+    row, column = _vanished(row), _vanished(column)
+    _divide(kernel, row.sqrt(), column.sqrt())
+    last_row, last_column = _sums(kernel, a, b)
+    f = f - _EPSILON * (0.5 * row.log() + last_row.log())
+    return f, f if b is None else g - _EPSILON * (0.5 * column.log() + last_column.log())
 
 
-def _symmetric_sums(a: Tensor) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """Both sums of a symmetric kernel, which are the same."""
-    rows = a[:, None, :]
-
-    def sums(kernel: Tensor) -> tuple[Tensor, Tensor]:
-        both = torch.bmm(rows, kernel).squeeze(1)
-        return both, both
-
-    return sums
+def _sums(kernel: Tensor, a: Tensor, b: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(K, n) row sums weighted with b, (K, m) column sums weighted with a; a symmetric kernel's are the same."""
+    column = torch.bmm(a[:, None, :], kernel).squeeze(1)
+    return column if b is None else torch.bmm(kernel, b[:, :, None]).squeeze(2), column
 
 
-def _scale(kernel: Tensor, row: Tensor, column: Tensor) -> None:
-    kernel.mul_(row.reciprocal()[:, :, None]).mul_(column.reciprocal()[:, None, :])
+def _divide(kernel: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """The kernel, changed in place: each entry divided by its row's and its column's number."""
+    return kernel.mul_(row.reciprocal()[:, :, None]).mul_(column.reciprocal()[:, None, :])
+
+
+def _accumulated(rates: Tensor, sums: list[Tensor]) -> Tensor:
+    """(K, n) potential: minus the sum over the iterations of rate x log sum."""
+    return -(rates[:, :, None] * torch.stack(sums).log_()).sum(dim=0)
+
+
+def _vanished(sums: Tensor) -> Tensor:
+    """Sums, with NaN where nothing but entries below the least exponent contributed."""
+    return torch.where(sums < _LEAST_SUM, torch.nan, sums)
 
 
 def _by_logarithms(cost: Tensor, a: Tensor, b: Tensor | None, schedule: _Schedule) -> tuple[Tensor, Tensor]:
