@@ -18,13 +18,14 @@ d^2 and falls by a factor of 4. In terms of the kernel `P_ij = exp((f_i + g_j - 
     f <- f - eps/2 log r,    g <- g - eps/2 log s,    P <- (P^2 / (r s'))^2     (eps <- eps / 4)
 
 so an iteration is a few multiplications, and exponentials are needed twice only: at the first temperature and
-at the last. Where that overflows (diameters of several hundred, minibatches without a positive weight) the
+at the last. Where that overflows (diameters of several hundred, samples without mass far from all others) the
 same iteration is done with logarithms.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -142,6 +143,13 @@ class _Schedule:
         ]
         return cls(diameters.square()[:, None], steps)
 
+    def averaged(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Of each averaged iteration: (K, 1) temperatures, and bool, which problems still have one."""
+        steps = torch.tensor(self.steps, device=self.first.device)[:, None]
+        for step in range(-1, max(self.steps) + 1):
+            cooled = self.first * 0.25 ** max(step, 0)
+            yield torch.where(steps > step, cooled, _EPSILON), steps >= step
+
     def rates(self, iterations: int) -> Tensor:
         """(iterations, K) what each iteration before the blur multiplies minus the log sums with.
 
@@ -164,10 +172,29 @@ def _potentials(cost: Tensor, a: Tensor, b: Tensor | None, diameters: Tensor) ->
         diameters: (K,).
     """
     schedule = _Schedule.of(diameters)
-    f, g = _multiplied(cost, a.clamp_min(0.0), b, schedule)
+    mass = a.clamp_min(0.0)
+    empty = mass.sum(dim=1, keepdim=True) == 0
+    some_empty = bool(empty.any())
+    if some_empty:
+        mass = torch.where(empty, 1.0, mass)
+    f, g = _multiplied(_without_idle_pairs(cost, mass) if b is None else cost, mass, b, schedule)
+    if some_empty:
+        shift_f, shift_g = _no_mass_shifts(schedule, symmetric=b is None)
+        f, g = f + empty * shift_f, g + empty * shift_g
     if not math.isfinite(float(f.sum() + g.sum())):
         f, g = _by_logarithms(cost, a, b, schedule)
     return f, g
+
+
+def _without_idle_pairs(cost: Tensor, mass: Tensor) -> Tensor:
+    """Costs of a symmetric problem, infinite between points without mass.
+
+    Such a pair enters no sum, but its kernel entry would overflow: nothing bounds both potentials at once.
+    """
+    idle = mass == 0
+    if not bool(idle.any()):
+        return cost
+    return torch.where(idle[:, :, None] & idle[:, None, :], torch.inf, cost)
 
 
 def _multiplied(cost: Tensor, a: Tensor, b: Tensor | None, schedule: _Schedule) -> tuple[Tensor, Tensor]:
@@ -236,17 +263,28 @@ def _by_logarithms(cost: Tensor, a: Tensor, b: Tensor | None, schedule: _Schedul
         new_g = -epsilon * torch.logsumexp((log_a + f / epsilon)[:, :, None] - scaled, dim=1)
         return new_f, new_g
 
-    epsilon = schedule.first
-    f, g = soft_minima(epsilon, torch.zeros_like(log_a), torch.zeros_like(log_b))
-    last = torch.full_like(epsilon, _EPSILON)
-    for step in range(-1, max(schedule.steps) + 1):
-        # Step -1 is at the first temperature too; who has no temperature left is at the blur, once.
-        count = torch.tensor(schedule.steps, device=cost.device)[:, None]
-        now = torch.where(count > step, epsilon * 0.25 ** max(step, 0), last)
-        new_f, new_g = soft_minima(now, f, g)
-        runs = count >= step
+    f, g = soft_minima(schedule.first, torch.zeros_like(log_a), torch.zeros_like(log_b))
+    for epsilon, runs in schedule.averaged():
+        new_f, new_g = soft_minima(epsilon, f, g)
         f, g = torch.where(runs, 0.5 * (f + new_f), f), torch.where(runs, 0.5 * (g + new_g), g)
-    return soft_minima(last, f, g)
+    return soft_minima(torch.full_like(schedule.first, _EPSILON), f, g)
+
+
+def _no_mass_shifts(schedule: _Schedule, *, symmetric: bool) -> tuple[Tensor, Tensor]:
+    """(K, 1) what log a = -100,000 instead of 0 in every row adds to f and to g.
+
+    A common shift s of g lowers the next f by s and the other way round; the masses raise g by 100,000 eps.
+    """
+
+    def shifts(epsilon: Tensor | float, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        new_g = -_LOG_OF_NO_MASS * epsilon - f
+        return new_g if symmetric else -g, new_g
+
+    f, g = shifts(schedule.first, torch.zeros_like(schedule.first), torch.zeros_like(schedule.first))
+    for epsilon, runs in schedule.averaged():
+        new_f, new_g = shifts(epsilon, f, g)
+        f, g = torch.where(runs, 0.5 * (f + new_f), f), torch.where(runs, 0.5 * (g + new_g), g)
+    return shifts(_EPSILON, f, g)
 
 
 def _log_masses(masses: Tensor) -> Tensor:

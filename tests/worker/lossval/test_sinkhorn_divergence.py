@@ -190,6 +190,20 @@ def test_what_overflows_a_kernel_is_still_solved(scale, weights):
     assert float(found.value) == pytest.approx(value, rel=1e-8)
 
 
+def test_minibatches_without_mass_are_solved_without_logarithms(monkeypatch):
+    """Late in a published run most weights can be negative: that must be neither wrong nor slow."""
+    monkeypatch.setattr(module, "_by_logarithms", None)
+    X, y = points(2, 4, 3), points(5, 3, seed=1)
+    w = torch.tensor([[-1.0, -0.2, 0.0, -3.0], [1.0, -0.2, 0.5, 0.3]], dtype=torch.float64)
+    side = ValidationSide(y)
+    diameters = torch.stack([side.diameters(x).max() for x in X])
+    found = side.divergence(X, w, diameters)
+    for k in range(2):
+        gradient, value = plain_divergence(X[k], w[k], y, float(diameters[k]))
+        np.testing.assert_allclose(found.gradient[k], gradient, rtol=1e-9)
+        assert float(found.value[k]) == pytest.approx(value, rel=1e-9)
+
+
 def test_points_that_all_coincide_leave_the_surplus_mass_only():
     """Zero costs: each side's soft minimum is -eps log of the other side's mass, wherever the points are."""
     side = ValidationSide(torch.zeros(5, 3, dtype=torch.float64))
