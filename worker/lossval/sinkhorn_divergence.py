@@ -94,8 +94,9 @@ class ValidationSide:
         cross = torch.baddbmm(half_squares[:, :, None] + self._half_squares, X, Y, alpha=-1.0)
         own = half_squares[:, :, None] + half_squares[:, None, :]
         own = torch.baddbmm(own, X, X.transpose(1, 2), alpha=-1.0)
-        f_ba, g_ab = _potentials(cross, weights, torch.ones_like(cross[:, 0]), diameters)
-        f_aa, _ = _potentials(own, weights, None, diameters)
+        schedule = _Schedule.of(diameters)
+        f_ba, g_ab = _potentials(cross, weights, torch.ones_like(cross[:, 0]), schedule)
+        f_aa, _ = _potentials(own, weights, None, schedule)
         gradient = f_ba - f_aa
         cost = (weights * f_ba).sum(dim=1) + g_ab.sum(dim=1)
         value = cost - (weights * f_aa).sum(dim=1) - self.self_terms(diameters)
@@ -122,26 +123,38 @@ class ValidationSide:
     def _solve_self(self, diameters: list[float]) -> None:
         cost = self._half_squares[:, None] + self._half_squares[None, :] - self.Y @ self.Y.T
         costs = cost.expand(len(diameters), -1, -1)
-        potential, _ = _potentials(costs, torch.ones_like(costs[:, 0]), None, cost.new_tensor(diameters))
+        schedule = _Schedule.of(cost.new_tensor(diameters))
+        potential, _ = _potentials(costs, torch.ones_like(costs[:, 0]), None, schedule)
         self._self_terms.update(zip(diameters, potential.sum(dim=1).tolist(), strict=True))
 
 
 @dataclass(frozen=True)
 class _Schedule:
-    """Temperatures of K problems: `first`, first, first/4, ... (`steps[k]` of them), then blur^2."""
+    """Temperatures of K problems: `first`, first, first/4, ... (`steps[k]` of them), then blur^2.
+
+    `rates` is (iterations, K, 1), what each iteration before the blur multiplies minus the log sums with: the
+    first iteration starts from 0 and is taken in full, the others are averaged, and a problem with fewer
+    temperatures than the others has rates of 0 at the end.
+    """
 
     first: Tensor  # (K, 1)
     steps: list[int]
+    rates: Tensor
 
     @classmethod
     def of(cls, diameters: Tensor) -> _Schedule:
         # Rows that all coincide have no diameter; at the blur nothing is left to anneal.
-        diameters = torch.where(diameters > 0, diameters, BLUR)
+        known = [d or BLUR for d in diameters.tolist()]
         steps = [
-            max(0, math.ceil((2 * math.log(BLUR) - 2 * math.log(d)) / (2 * math.log(0.5))))
-            for d in diameters.tolist()
+            max(0, math.ceil((2 * math.log(BLUR) - 2 * math.log(d)) / (2 * math.log(0.5)))) for d in known
         ]
-        return cls(diameters.square()[:, None], steps)
+        rates = [
+            [(1.0 if i == 0 else 0.5) * d * d * 0.25 ** max(i - 2, 0) if i < count + 2 else 0.0]
+            for i in range(max(steps) + 2)
+            for d, count in zip(known, steps, strict=True)
+        ]
+        first = diameters.new_tensor(known).square()[:, None]
+        return cls(first, steps, diameters.new_tensor(rates).view(-1, len(known), 1))
 
     def averaged(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Of each averaged iteration: (K, 1) temperatures, and bool, which problems still have one."""
@@ -150,28 +163,16 @@ class _Schedule:
             cooled = self.first * 0.25 ** max(step, 0)
             yield torch.where(steps > step, cooled, _EPSILON), steps >= step
 
-    def rates(self, iterations: int) -> Tensor:
-        """(iterations, K) what each iteration before the blur multiplies minus the log sums with.
 
-        The first iteration starts from 0 and is taken in full, the others are averaged; a problem with fewer
-        temperatures than the others has rates of 0 at the end.
-        """
-        step = torch.arange(-2, iterations - 2, dtype=torch.float64, device=self.first.device)[:, None]
-        rates = 0.5 * self.first.T * 0.25 ** step.clamp_min(0)
-        rates[0] *= 2
-        return rates * (step < torch.tensor(self.steps, device=self.first.device))
-
-
-def _potentials(cost: Tensor, a: Tensor, b: Tensor | None, diameters: Tensor) -> tuple[Tensor, Tensor]:
+def _potentials(cost: Tensor, a: Tensor, b: Tensor | None, schedule: _Schedule) -> tuple[Tensor, Tensor]:
     """Dual potentials (f, g) of K problems after the annealed iterations.
 
     Args:
         cost: (K, n, m) ground costs.
         a: (K, n) masses of the rows.
         b: (K, m) masses of the columns, or None for the symmetric problem of a against itself, where g is f.
-        diameters: (K,).
+        schedule: temperatures.
     """
-    schedule = _Schedule.of(diameters)
     mass = a.clamp_min(0.0)
     empty = mass.sum(dim=1, keepdim=True) == 0
     some_empty = bool(empty.any())
@@ -199,11 +200,12 @@ def _without_idle_pairs(cost: Tensor, mass: Tensor) -> Tensor:
 
 def _multiplied(cost: Tensor, a: Tensor, b: Tensor | None, schedule: _Schedule) -> tuple[Tensor, Tensor]:
     """`_potentials` with kernels; NaN or infinite where a sum overflows or vanishes."""
-    kernel = torch.mul(cost, -schedule.first.reciprocal()[:, :, None]).exp_()
+    a_row, b_column = a.unsqueeze(1), None if b is None else b.unsqueeze(2)
+    kernel = torch.mul(cost, -schedule.first.reciprocal().unsqueeze(2)).exp_()
     rows, columns = [], []  # the sums of every iteration; their logarithms are taken together
-    iterations = max(schedule.steps) + 2
+    iterations = len(schedule.rates)
     for iteration in range(iterations):
-        row, column = _sums(kernel, a, b)
+        row, column = _sums(kernel, a_row, b_column)
         rows.append(row)
         columns.append(column)
         if iteration == 0:
@@ -212,40 +214,42 @@ def _multiplied(cost: Tensor, a: Tensor, b: Tensor | None, schedule: _Schedule) 
             _divide(kernel, row.sqrt(), column.sqrt())
         elif iteration < iterations - 1:
             _divide(kernel.square_(), row, column).square_()
-    rates = schedule.rates(iterations)
-    f = _accumulated(rates, rows)
-    g = f if b is None else _accumulated(rates, columns)
-    return _at_the_blur(cost, a, b, f, g, kernel)
+    f = _accumulated(schedule.rates, rows)
+    g = f if b is None else _accumulated(schedule.rates, columns)
+    return _at_the_blur(cost, a_row, b_column, f, g, kernel)
 
 
 def _at_the_blur(
-    cost: Tensor, a: Tensor, b: Tensor | None, f: Tensor, g: Tensor, kernel: Tensor
+    cost: Tensor, a_row: Tensor, b_column: Tensor | None, f: Tensor, g: Tensor, kernel: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The last averaged iteration and the extrapolation, both at blur^2."""
     # Results below the smallest normal number cost a hundredfold; a row that needs them is told by its sum.
-    exponent = torch.sub(g[:, None, :], cost, out=kernel).add_(f[:, :, None]).mul_(1.0 / _EPSILON)
-    row, column = _sums(exponent.clamp_min_(_LEAST_EXPONENT).exp_(), a, b)
+    exponent = torch.sub(g.unsqueeze(1), cost, out=kernel).add_(f.unsqueeze(2)).mul_(1.0 / _EPSILON)
+    row, column = _sums(exponent.clamp_min_(_LEAST_EXPONENT).exp_(), a_row, b_column)
     row, column = _vanished(row), _vanished(column)
     _divide(kernel, row.sqrt(), column.sqrt())
-    last_row, last_column = _sums(kernel, a, b)
-    f = f - _EPSILON * (0.5 * row.log() + last_row.log())
-    return f, f if b is None else g - _EPSILON * (0.5 * column.log() + last_column.log())
+    last_row, last_column = _sums(kernel, a_row, b_column)
+    f = f - _EPSILON * (0.5 * row.log() + last_row.log()).squeeze(2)
+    if b_column is None:
+        return f, f
+    return f, g - _EPSILON * (0.5 * column.log() + last_column.log()).squeeze(1)
 
 
-def _sums(kernel: Tensor, a: Tensor, b: Tensor | None) -> tuple[Tensor, Tensor]:
-    """(K, n) row sums weighted with b, (K, m) column sums weighted with a; a symmetric kernel's are the same."""
-    column = torch.bmm(a[:, None, :], kernel).squeeze(1)
-    return column if b is None else torch.bmm(kernel, b[:, :, None]).squeeze(2), column
+def _sums(kernel: Tensor, a_row: Tensor, b_column: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(K, n, 1) row sums weighted with b, (K, 1, m) column sums weighted with a; a symmetric kernel's agree."""
+    column = torch.bmm(a_row, kernel)
+    return column.transpose(1, 2) if b_column is None else torch.bmm(kernel, b_column), column
 
 
 def _divide(kernel: Tensor, row: Tensor, column: Tensor) -> Tensor:
     """The kernel, changed in place: each entry divided by its row's and its column's number."""
-    return kernel.mul_(row.reciprocal()[:, :, None]).mul_(column.reciprocal()[:, None, :])
+    return kernel.mul_(row.reciprocal()).mul_(column.reciprocal())
 
 
 def _accumulated(rates: Tensor, sums: list[Tensor]) -> Tensor:
     """(K, n) potential: minus the sum over the iterations of rate x log sum."""
-    return -(rates[:, :, None] * torch.stack(sums).log_()).sum(dim=0)
+    logarithms = torch.stack(sums).flatten(start_dim=2).log_()
+    return -(rates * logarithms).sum(dim=0)
 
 
 def _vanished(sums: Tensor) -> Tensor:
