@@ -89,8 +89,8 @@ class PublishedPass:
         result: data values. `weights` are the values: mean 1 at first, unnormalised, possibly negative.
             `value_target_loss` and `value_transport` are how far each half of the loss has moved the weight, so
             value = 1 + both. `transport_cost` and `transport_divergence` are means over the minibatches of the
-            last epoch, with the published masses. The curve has no held-out loss: every member trains on every
-            row, so that column repeats NaN-free the training loss.
+            last epoch, with the published masses. Every member trains on every row, so the curve has no loss on
+            rows held out: its `held_out_loss` repeats the training loss.
         member_weights: (K, n) final weights of each member.
         network: the in-run network, trained with the LossVal loss, on CPU.
     """
