@@ -9,13 +9,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+Activation = Literal["tanh", "relu"]
+Initialization = Literal["glorot", "linear"]
+
 
 class EnsembleNetwork(nn.Module):
-    """K independent multilayer perceptrons with tanh activations.
+    """K independent multilayer perceptrons.
 
     Args:
         members: K, the number of members.
@@ -23,23 +27,39 @@ class EnsembleNetwork(nn.Module):
         hidden: widths of the hidden layers.
         outputs: o, 1 for regression, the number of classes (logits) for classification.
         generator: the only source of randomness for the initial weights.
+        activation: of the hidden layers, `tanh` or `relu`.
+        initialization: `glorot` (uniform within sqrt(6 / (fan in + fan out)), biases 0; suits tanh: Glorot and
+            Bengio, AISTATS 2010), or `linear`, what `torch.nn.Linear` does (weights and biases uniform within
+            1 / sqrt(fan in)).
 
     Shapes: `weights[l]` is (K, in_l, out_l), `biases[l]` is (K, 1, out_l).
     """
 
     def __init__(
-        self, members: int, inputs: int, hidden: Sequence[int], outputs: int, *, generator: torch.Generator
+        self,
+        members: int,
+        inputs: int,
+        hidden: Sequence[int],
+        outputs: int,
+        *,
+        generator: torch.Generator,
+        activation: Activation = "tanh",
+        initialization: Initialization = "glorot",
     ) -> None:
         super().__init__()
+        self.activation = activation
+        glorot = initialization == "glorot"
         widths = [inputs, *hidden, outputs]
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for fan_in, fan_out in itertools.pairwise(widths):
-            # Glorot's uniform bound suits tanh (Glorot and Bengio, AISTATS 2010).
-            bound = math.sqrt(6.0 / (fan_in + fan_out))
+            bound = math.sqrt(6.0 / (fan_in + fan_out)) if glorot else 1.0 / math.sqrt(fan_in)
             weight = torch.empty(members, fan_in, fan_out).uniform_(-bound, bound, generator=generator)
             self.weights.append(nn.Parameter(weight))
-            self.biases.append(nn.Parameter(torch.zeros(members, 1, fan_out)))
+            bias = torch.zeros(members, 1, fan_out)
+            self.biases.append(
+                nn.Parameter(bias if glorot else bias.uniform_(-bound, bound, generator=generator))
+            )
 
     @property
     def members(self) -> int:
@@ -61,8 +81,9 @@ class EnsembleNetwork(nn.Module):
         """
         hidden = X.expand(self.members, -1, -1) if X.dim() == 2 else X
         last = len(self.weights) - 1
+        activate = torch.tanh if self.activation == "tanh" else torch.relu
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             hidden = torch.baddbmm(bias, hidden, weight)
             if layer < last:
-                hidden = torch.tanh(hidden)
+                hidden = activate(hidden)
         return hidden

@@ -23,6 +23,8 @@ from worker.lossval.training import minibatches, split_members
 _DEFAULT_STEPS = 200
 _BLOCK_ROWS = 8192
 
+_LEFT_OUT = 0.25  # part of the members that do not train on a sample
+
 
 @dataclass(frozen=True)
 class OutOfFoldLoss:
@@ -32,7 +34,7 @@ class OutOfFoldLoss:
     averaged. All networks train in one batched pass. No validation rows are used.
 
     Attributes:
-        config: members, train_fraction, architecture and optimiser as for LossVal; `epochs` None = as many as
+        config: members, architecture and optimiser as for LossVal; `epochs` None = as many as
             make 200 steps.
         device: where the networks train.
 
@@ -48,7 +50,8 @@ class OutOfFoldLoss:
         check_problem(problem)
         generator = torch.Generator().manual_seed(seed)
         n, config = len(problem.X), self.config
-        held_out = split_members(config.members, n, config.held_out_members, generator).to(self.device)
+        left_out = max(1, round(config.members * _LEFT_OUT))
+        held_out = split_members(config.members, n, left_out, generator).to(self.device)
         X = torch.from_numpy(problem.X).float().to(self.device)
         y = torch.from_numpy(problem.y).to(torch.float32 if problem.task == "regression" else torch.int64)
         network = EnsembleNetwork(

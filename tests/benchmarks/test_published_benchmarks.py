@@ -1,0 +1,51 @@
+"""The benchmarks of mode `published` run without files and say what they found."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import lossval_speed, published_targets
+from benchmarks.report import describe_machine, write_results
+
+
+def test_a_target_is_compared_with_two_standard_errors(monkeypatch):
+    monkeypatch.setitem(published_targets.TARGETS, "friedman1", {1: (0.99, 0.0)})
+    row = published_targets.measure("friedman1", epochs=1, repetitions=2, data=None)
+    assert len(row["f1"]) == 2
+    assert row["f1_mean"] == pytest.approx(np.mean(row["f1"]))
+    assert row["f1_se"] == pytest.approx(abs(row["f1"][0] - row["f1"][1]) / 2)
+    assert 0.5 < row["auc_mean"] < 1  # better than chance after one epoch
+    assert (row["within"], row["within_both"]) == (False, False)
+    assert published_targets.line(row).endswith("apart")
+
+
+def test_a_folder_that_is_not_there_is_one_line_and_exit_2(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["published_targets", "--data", str(tmp_path / "none")])
+    assert published_targets.main() == 2
+    assert "--data" in capsys.readouterr().err
+
+
+def test_runs_take_turns_and_the_first_round_is_not_counted():
+    order = []
+    seconds = lossval_speed.interleaved({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
+    assert order == ["a", "b"] * 3
+    assert [len(values) for values in seconds.values()] == [2, 2]
+
+
+def test_the_floor_is_the_arithmetic_over_the_rate(monkeypatch):
+    monkeypatch.setattr(
+        lossval_speed, "matrix_rate", lambda dtype: {torch.float32: 2e9, torch.float64: 1e9}[dtype]
+    )
+    found = lossval_speed.floor(epochs=1, members=2, seconds=10.0)
+    expected = found["network_operations"] / 2e9 + found["transport_operations"] / 1e9
+    assert found["floor_seconds"] == pytest.approx(expected)
+    assert found["times_the_floor"] == pytest.approx(10.0 / expected)
+
+
+def test_results_are_json(tmp_path):
+    write_results(tmp_path / "results.json", {"machine": describe_machine()})
+    assert '"torch"' in (tmp_path / "results.json").read_text()
