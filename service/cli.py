@@ -19,7 +19,7 @@ from service.errors import CrashscoutError, InputError, UnavailableError
 from service.settings import load_settings
 
 # Packages that only the worker extra brings.
-WORKER_EXTRA = frozenset({"torch", "ot", "safetensors"})
+WORKER_EXTRA = frozenset({"torch", "ot", "pyarrow", "safetensors"})
 
 app = typer.Typer(
     name="crashscout",
