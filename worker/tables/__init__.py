@@ -12,7 +12,7 @@ from worker.tables.checks import (
     feature_specifications,
     number_target,
 )
-from worker.tables.model import Column, Table
+from worker.tables.model import Column, Table, did_you_mean
 from worker.tables.reading import read_table, table_format
 from worker.tables.writing import check_destination, write_table
 
@@ -22,6 +22,7 @@ __all__ = [
     "Table",
     "check_destination",
     "check_same_features",
+    "did_you_mean",
     "feature_specifications",
     "number_target",
     "read_table",

@@ -68,11 +68,11 @@ def _specification(table: Table, name: str) -> FeatureSpec:
     return FeatureSpec(name, _FEATURE_KIND[column.kind])
 
 
-def number_target(table: Table, name: str) -> NDArray[np.float64]:
-    """(n,) the target of a regression.
+def number_target(table: Table, name: str, *, constant: bool = False) -> NDArray[np.float64]:
+    """(n,) the target of a regression; `constant` allows it to be the same in every row.
 
     Raises:
-        InputError: no such column, a value missing or infinite, not a number column, or always the same.
+        InputError: no such column, a value missing or infinite, not a number column, or constant.
     """
     column = table.complete(name)
     if column.kind != "number":
@@ -81,7 +81,7 @@ def number_target(table: Table, name: str) -> NDArray[np.float64]:
             "Regression needs numbers; for classes use --task classification.",
         )
     values = np.asarray(column.values, dtype=np.float64)
-    if np.ptp(values) <= 1e-12 * np.abs(values).max():
+    if not constant and np.ptp(values) <= 1e-12 * np.abs(values).max():
         raise _constant(table, name, f"{values[0]:g}")
     return values
 
