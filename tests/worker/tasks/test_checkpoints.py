@@ -7,7 +7,7 @@ import torch
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.database.engine import unit_of_work
-from service.database.models import ValuationRun
+from service.database.models import RunCheckpoint, ValuationRun
 from service.lifecycles import RunStatus
 from service.runs import repository as runs
 from service.runs import service as runs_service
@@ -39,8 +39,12 @@ class Training:
 
     def __call__(self, run: ActiveRun) -> None:
         checkpoints = Checkpoints(run, self.data_hash)
+        self.result = checkpoints.resume(lambda state: self._train(state, checkpoints))
+        with run.transaction() as session:
+            runs.finish(session, ValuationRun, run.row, RunStatus.SUCCEEDED, data_hash=self.data_hash)
+
+    def _train(self, state: bytes | None, checkpoints: Checkpoints) -> bytes:
         generator, weights, first = torch.Generator().manual_seed(7), torch.zeros(50), 0
-        state = checkpoints.load()
         if state is not None:
             tensors, document = unpack(state)
             weights, first = tensors["weights"], document["step"]
@@ -53,9 +57,7 @@ class Training:
             checkpoints.save(
                 pack({"weights": weights, "generator": generator.get_state()}, {"step": step + 1})
             )
-        self.result = weights.numpy().tobytes()
-        with run.transaction() as session:
-            runs.finish(session, ValuationRun, run.row, RunStatus.SUCCEEDED, data_hash=self.data_hash)
+        return weights.numpy().tobytes()
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +122,14 @@ def test_a_worker_that_lost_its_run_stops_at_its_next_checkpoint(worker_sessions
 
     execute(ValuationRun, run_id, compute, sessions=worker_sessions, settings=get_settings())
     assert stopped == [True]
+
+
+def test_a_state_that_cannot_be_used_is_dropped(worker_sessions: Sessions) -> None:
+    run_id = request_valuation(worker_sessions, store(worker_sessions, rows(24, 0)))
+    with unit_of_work(worker_sessions) as session:
+        foreign = RunCheckpoint(
+            run_kind="valuation_runs", run_id=run_id, attempt=0, data_hash=DATA, state=b"old"
+        )
+        session.add(foreign)
+    assert attempt(worker_sessions, run_id, Training()).steps == STEPS
+    assert read(worker_sessions, ValuationRun, run_id).status is RunStatus.SUCCEEDED
