@@ -74,7 +74,7 @@ def number_target(table: Table, name: str, *, constant: bool = False) -> NDArray
     Raises:
         InputError: no such column, a value missing or infinite, not a number column, or constant.
     """
-    column = table.complete(name)
+    column = table.complete(name, ignorable=False)
     if column.kind != "number":
         raise table.error(
             f"the target '{name}' is a {column.kind} column",
@@ -109,7 +109,7 @@ class Classes:
         Raises:
             InputError: no such column, a value missing, a single class, or more classes than half the rows.
         """
-        column = table.complete(name)
+        column = table.complete(name, ignorable=False)
         labels = tuple(sorted(set(column.values.tolist())))
         if len(labels) == 1:
             raise _constant(table, name, repr(labels[0]))
@@ -126,7 +126,7 @@ class Classes:
         Raises:
             InputError: a class that the training table does not have.
         """
-        column: Column = table.complete(name)
+        column: Column = table.complete(name, ignorable=False)
         if column.kind != self.kind:
             raise table.error(
                 f"the target '{name}' is a {column.kind} column, in the training table a {self.kind} column",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -67,27 +67,26 @@ class Table:
             raise self.error(f"column '{name}' {column.problem}", hint)
         return column
 
-    def complete(self, name: str) -> Column:
+    def complete(self, name: str, *, ignorable: bool = True) -> Column:
         """One column in which every cell has a value and every number is finite and at most 1e15.
+
+        Args:
+            name: of the column.
+            ignorable: whether the user could do without it; the hint then says how.
 
         Raises:
             InputError: otherwise; it names the first row that is wrong.
         """
         column = self.column(name)
-        self._refuse(name, column.missing(), "has no value (empty or NaN)")
-        if column.kind == "number":
-            self._refuse(name, np.isinf(column.values), "is infinite")
-            self._refuse(name, np.abs(column.values) > LARGEST_NUMBER, f"is beyond {LARGEST_NUMBER:g}")
+        hint = "Correct it or remove the row" + (
+            f", or leave the column out: --ignore {name}." if ignorable else "."
+        )
+        for wrong, what in _flaws(column):
+            if wrong.any():
+                first, count = int(wrong.argmax()), int(wrong.sum())
+                others = f", one of {count} such rows" if count > 1 else ""
+                raise self.error(f"row {first} (counted from 0), column '{name}': {what}{others}", hint)
         return column
-
-    def _refuse(self, name: str, wrong: NDArray[np.bool_], what: str) -> None:
-        if wrong.any():
-            first, count = int(wrong.argmax()), int(wrong.sum())
-            others = f", one of {count} such rows" if count > 1 else ""
-            raise self.error(
-                f"row {first} (counted from 0), column '{name}': {what}{others}",
-                f"Correct it, remove the row, or leave the column out: --ignore {name}.",
-            )
 
     def records(self, names: Sequence[str]) -> list[dict[str, Cell]]:
         """Rows of the named complete columns as dictionaries. O(rows x names)."""
@@ -95,7 +94,16 @@ class Table:
         return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
     def error(self, message: str, hint: str = "") -> InputError:
-        return InputError(f"{self.name}: {message}.", hint=hint)
+        # Names of Parquet columns may hold line ends; an error is one line.
+        return InputError(" ".join(f"{self.name}: {message}.".split()), hint=" ".join(hint.split()))
+
+
+def _flaws(column: Column) -> Iterator[tuple[NDArray[np.bool_], str]]:
+    """(n,) True where a cell is wrong, and what is wrong there."""
+    yield column.missing(), "has no value (empty or NaN)"
+    if column.kind == "number":
+        yield np.isinf(column.values), "is infinite"
+        yield np.abs(column.values) > LARGEST_NUMBER, f"is beyond {LARGEST_NUMBER:g}"
 
 
 def absent(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -105,12 +113,14 @@ def absent(values: NDArray[Any]) -> NDArray[np.bool_]:
 
 def check_names(table: str, names: Sequence[str]) -> None:
     """Raises InputError unless there are columns and each has a name of its own."""
+    seen: set[str] = set()
     for position, name in enumerate(names, start=1):
         if not name:
             hint = "Name it in the header, or remove it."
             raise InputError(f"{table}: column {position} has no name.", hint=hint)
-        if names.index(name) < position - 1:
+        if name in seen:
             raise InputError(f"{table}: column '{name}' stands twice.", hint="Rename or remove one.")
+        seen.add(name)
     if not names:
         raise InputError(f"{table} has no columns.", hint="Export it again.")
 

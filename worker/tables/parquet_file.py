@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from service.errors import FileFormatError
 from worker.tables.arrays import number_array, object_array
 from worker.tables.model import Column, Table, check_names
 
+_ROW_NAMES = re.compile(r"__index_level_\d+__")
+
 
 def read_parquet(path: Path) -> Table:
-    """Read one Parquet file.
+    """Read one Parquet file, without the row names that pandas may have put beside the columns.
 
     Raises:
         FileFormatError: it is none, or damaged.
@@ -30,9 +33,8 @@ def read_parquet(path: Path) -> Table:
         hint = "Export it again; a CSV file's name must end in .csv."
         raise FileFormatError(f"{path} is no whole Parquet file.", hint=hint) from error
     check_names(str(path), cells.column_names)
-    return Table(
-        str(path), {name: _column(cells.column(name)) for name in cells.column_names}, cells.num_rows
-    )
+    names = [name for name in cells.column_names if not _ROW_NAMES.fullmatch(name)]
+    return Table(str(path), {name: _column(cells.column(name)) for name in names}, cells.num_rows)
 
 
 def _column(cells: pa.ChunkedArray) -> Column:

@@ -79,6 +79,17 @@ def test_targets(train):
         number_target(train, "belt")
 
 
+def test_a_row_without_target_is_named_and_the_target_cannot_be_ignored(tmp_path):
+    table = table_of(tmp_path, "v,y\n1,2\n2,\n3,4\n")
+    for read in (number_target, Classes.of):
+        with pytest.raises(InputError) as refused:
+            read(table, "y")
+        assert "row 1 (counted from 0), column 'y': has no value" in str(refused.value)
+        assert "--ignore" not in str(refused.value)
+    with pytest.raises(InputError, match="--ignore y"):
+        table.complete("y")
+
+
 def test_a_target_that_never_changes(tmp_path):
     table = table_of(tmp_path, "v,y,z\n1,300.1,a\n2,300.1,a\n")
     with pytest.raises(InputError, match=r"the target 'y' is 300\.1 in every row"):

@@ -173,6 +173,20 @@ def test_parquet_columns_without_meaning_as_features(tmp_path):
         table.complete("nothing")
 
 
+def test_row_names_of_pandas_are_no_column(tmp_path):
+    columns = {"a": pa.array([1.5, 2.5], pa.float32()), "__index_level_0__": pa.array([7, 8])}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    assert cells(read_table(tmp_path / "t.parquet")) == {"a": [1.5, 2.5]}
+
+
+def test_a_column_name_with_a_line_end_gives_one_line(tmp_path):
+    pyarrow.parquet.write_table(pa.table({"a\nb": pa.array([None], pa.float64())}), tmp_path / "t.parquet")
+    with pytest.raises(InputError) as refused:
+        read_table(tmp_path / "t.parquet").complete("a\nb")
+    assert "column 'a b': has no value" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
 def test_a_folder_name_with_an_equals_sign_adds_no_column(tmp_path):
     folder = tmp_path / "year=2026"
     folder.mkdir()
