@@ -19,7 +19,7 @@ from service.errors import CrashscoutError, InputError, UnavailableError
 from service.settings import load_settings
 
 # Packages that only the worker extra brings.
-WORKER_EXTRA = frozenset({"torch", "ot", "safetensors"})
+WORKER_EXTRA = frozenset({"torch", "ot", "pyarrow", "safetensors"})
 
 app = typer.Typer(
     name="crashscout",
@@ -128,9 +128,11 @@ def join_commands(application: typer.Typer) -> None:
 
 def main() -> None:
     """Run the command line; an expected error is one line on standard error and exit status 2."""
-    join_commands(app)
     try:
+        join_commands(app)
         app()
+    except KeyboardInterrupt:  # while commands are being imported; Typer knows of later ones
+        sys.exit(130)
     except CrashscoutError as error:
         _complain(error)
     except ModuleNotFoundError as error:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import ColumnElement, CursorResult, LargeBinary, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.database.models import AcquisitionRound, ValuationRun
+from service.database.models import AcquisitionRound, RunCheckpoint, ValuationRun
 from service.lifecycles import RunStatus
 from service.pagination import PageRequest
 
@@ -81,13 +82,51 @@ def annotate(session: Session, kind: type[Run], run: Run, **values: Any) -> None
 
 
 def finish(session: Session, kind: type[Run], run: Run, status: RunStatus, **values: Any) -> bool:  # noqa: ANN401 - any column
-    """End our attempt; False when the run is no longer ours."""
+    """End our attempt and forget its checkpoint; False when the run is no longer ours."""
     statement = (
         update(kind)
         .where(kind.id == run.id, kind.status == RunStatus.RUNNING, kind.attempt == run.attempt)
         .values(status=status, finished_at=datetime.now(UTC), lease_expires_at=None, **values)
     )
-    return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
+    if cast("CursorResult[Any]", session.execute(statement)).rowcount == 0:
+        return False
+    forget_checkpoint(session, run)
+    return True
+
+
+def save_checkpoint(
+    session: Session, run: ValuationRun | AcquisitionRound, *, data_hash: str, state: bytes
+) -> bool:
+    """Replace the run's checkpoint; False, and nothing written, when the run is no longer ours."""
+    kind = type(run)
+    ours = select(
+        literal(kind.__tablename__), kind.id, kind.attempt, literal(data_hash), literal(state, LargeBinary)
+    ).where(kind.id == run.id, kind.status == RunStatus.RUNNING, kind.attempt == run.attempt)
+    # The row of the run is locked: it cannot end or change hands before the checkpoint stands.
+    columns = ["run_kind", "run_id", "attempt", "data_hash", "state"]
+    statement = insert(RunCheckpoint).from_select(columns, ours.with_for_update())
+    newest_state = {name: statement.excluded[name] for name in ("attempt", "data_hash", "state")}
+    statement = statement.on_conflict_do_update(
+        index_elements=["run_kind", "run_id"], set_=newest_state | {"created_at": func.now()}
+    )
+    return session.scalars(statement.returning(RunCheckpoint.run_id)).one_or_none() is not None
+
+
+def load_checkpoint(
+    session: Session, run: ValuationRun | AcquisitionRound, *, data_hash: str
+) -> bytes | None:
+    """State of an earlier attempt on the same data; None when there is none."""
+    return session.scalars(
+        select(RunCheckpoint.state).where(*_checkpoint_of(run), RunCheckpoint.data_hash == data_hash)
+    ).one_or_none()
+
+
+def forget_checkpoint(session: Session, run: ValuationRun | AcquisitionRound) -> None:
+    session.execute(delete(RunCheckpoint).where(*_checkpoint_of(run)))
+
+
+def _checkpoint_of(run: ValuationRun | AcquisitionRound) -> tuple[ColumnElement[bool], ...]:
+    return RunCheckpoint.run_kind == run.__tablename__, RunCheckpoint.run_id == run.id
 
 
 def lapsed(session: Session, kind: type[Run]) -> Sequence[Run]:

@@ -53,6 +53,7 @@ def cancel(session: Session, run: AnyRun, *, actor: str) -> None:
         run.status = RunStatus.CANCELLED
         run.finished_at = datetime.now(UTC)
         run.progress_message = "cancelled before it started"
+        repository.forget_checkpoint(session, run)
     audit.record(session, actor, "cancel", run.__tablename__, run.id, campaign_id=run.campaign_id)
 
 
@@ -66,6 +67,8 @@ def reap(session: Session, *, attempts: int) -> int:
     for kind, task in TASK_OF_RUN.items():
         for run in repository.lapsed(session, kind):
             _retry_or_fail(run, attempts)
+            if run.status.is_terminal:
+                repository.forget_checkpoint(session, run)
             touched += 1
         session.flush()
         for run in repository.waiting(session, kind, longer_than_s=DELIVERY_GRACE_S):

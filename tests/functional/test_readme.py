@@ -22,11 +22,19 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
 
 
+def write_tables(folder: Path) -> None:
+    """What the section without a server finds in the current folder."""
+    for name, rows in (("tests", 40), ("new_cars", 12)):
+        lines = [f"{i},{40 + i % 17},{1200 + 37 * (i % 23)},{15 + 0.3 * (i % 17)}" for i in range(rows)]
+        (folder / f"{name}.csv").write_text("\n".join(["test_number,speed_kmh,mass_kg,rolc_g", *lines]))
+
+
 @pytest.fixture(scope="module")
 def session(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     """The whole curl session in one shell, against a running installation."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "v10146.zip").write_bytes(zipped(ev5_files()))
+    write_tables(folder)
     script = "set -euo pipefail\n" + "\necho\n".join(blocks("bash"))
     script = script.replace("http://127.0.0.1:8000", stack.url)
     script = script.replace(".venv/bin/crashscout", f"{sys.executable} -m service.cli")
@@ -54,6 +62,11 @@ def test_runs_succeed_and_the_result_labels_the_sample(session: subprocess.Compl
 def test_the_file_gives_a_label_and_a_sample(session: subprocess.CompletedProcess[str]) -> None:
     assert "rolc/1" in session.stdout
     assert '"filename":"v10146.zip"' in session.stdout
+
+
+def test_a_table_is_valued_without_a_server(session: subprocess.CompletedProcess[str]) -> None:
+    assert "40 values by lossval in values.csv" in session.stdout
+    assert "\nrow,value,value_std,rank,value_target_loss,value_transport\n0," in session.stdout
 
 
 def test_the_last_call_shows_a_problem_with_remedies(session: subprocess.CompletedProcess[str]) -> None:

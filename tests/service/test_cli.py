@@ -52,5 +52,5 @@ def test_a_wrong_setting_is_one_line_and_exit_2(
 
 def test_help_names_every_command_of_both_packages() -> None:
     shown = crashscout("--help").stdout
-    for command in ("serve", "demo", "rolc", "api", "worker", "beat", "migrate"):
+    for command in ("serve", "demo", "rolc", "api", "worker", "beat", "migrate", "value"):
         assert f" {command} " in shown

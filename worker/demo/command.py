@@ -22,7 +22,6 @@ from rich.progress import (
 )
 
 from service.settings import Settings, load_settings
-from service.stack import free_port, keep_running, running_stack
 from worker.demo.client import DemoClient
 from worker.demo.report import Outcome, as_document, print_outcome
 
@@ -38,6 +37,9 @@ def demo(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the embedded Postgres and Redis.")] = None,
 ) -> None:
     """Create a demonstration campaign, value its tests, rank what to acquire next, and show it."""
+    # Here, because this module is imported whatever command is called.
+    from service.stack import free_port, keep_running, running_stack
+
     settings = load_settings()
     console = Console(stderr=True, highlight=False)
     port = port if serve else free_port(HOST)

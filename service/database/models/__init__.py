@@ -3,6 +3,7 @@
 from service.database.models.acquisition import AcquisitionRound, Recommendation, RecommendationChange
 from service.database.models.audit import AuditEvent
 from service.database.models.campaign import Campaign, Source
+from service.database.models.run import RunCheckpoint
 from service.database.models.sample import Sample, Upload
 from service.database.models.valuation import DataValue, Surrogate, ValuationRun
 
@@ -13,6 +14,7 @@ __all__ = [
     "DataValue",
     "Recommendation",
     "RecommendationChange",
+    "RunCheckpoint",
     "Sample",
     "Source",
     "Surrogate",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Constraint, Float, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Constraint, Float, LargeBinary, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.database.base import Created, Document, Moment, PrimaryKey, enum_column
+from service.database.base import Base, Created, Document, Moment, PrimaryKey, enum_column
 from service.lifecycles import RunStatus
 
 
@@ -47,3 +47,19 @@ def run_constraints() -> tuple[Constraint, ...]:
         CheckConstraint("(status = 'failed') = (error_message IS NOT NULL)", name="failed_has_reason"),
         CheckConstraint("status <> 'succeeded' OR data_hash IS NOT NULL", name="succeeded_has_snapshot"),
     )
+
+
+class RunCheckpoint(Base):
+    """Where the computation of an unfinished run stood; one per run, gone when the run ends.
+
+    It counts only for the data that it was made on: samples may come in between two attempts.
+    """
+
+    __tablename__ = "run_checkpoints"
+
+    run_kind: Mapped[str] = mapped_column(String(64), primary_key=True)  # name of the run's table
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    attempt: Mapped[int]
+    data_hash: Mapped[str] = mapped_column(String(64))
+    state: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[Created]

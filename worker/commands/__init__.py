@@ -1,0 +1,1 @@
+"""Commands that need torch and no server; torch is imported only when one of them computes."""
