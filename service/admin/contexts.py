@@ -152,8 +152,8 @@ class ValueLine:
     target: str
     value: str
     spread: str
-    target_loss: str
-    transport: str
+    value_target_loss: str
+    value_transport: str
     rank: int
     side: Literal["label", "features", "none"]
     why: str

@@ -39,9 +39,11 @@ class DataValueRead(BaseModel):
     spread: float
     rank: int
     weight: float = Field(description="Learned weight in the loss; the mean over all samples is 1.")
-    target_loss: float = Field(description="How badly its label fits the others; higher is more suspicious.")
-    transport: float = Field(
-        description="How far its features lie off the others; higher is more suspicious."
+    value_target_loss: float = Field(
+        description="The side of its label, in robust standard deviations: 0 is typical, -3 fits the others badly."
+    )
+    value_transport: float = Field(
+        description="The side of its features, on the same scale: -3 lies far off the others and the target domain."
     )
 
 

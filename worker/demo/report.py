@@ -136,7 +136,7 @@ def _suspicious(outcome: Outcome) -> Table:
     for name in ("test", "data value", "spread", "what does not fit the others", "really (provenance)"):
         table.add_column(name, justify="right" if name in {"data value", "spread"} else "left")
     for value in outcome.data_values[:10]:
-        why = "label" if value["target_loss"] >= value["transport"] else "features"
+        why = "label" if value["value_target_loss"] <= value["value_transport"] else "features"
         kind = outcome.corrupted.get(value["sample_id"])
         table.add_row(
             str(value["external_id"]),

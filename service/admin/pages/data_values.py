@@ -57,10 +57,10 @@ def charts(components: Components) -> dict[str, Any]:
     """Data of the charts, thinned.
 
     Args:
-        components: (sample id, external id, value, target loss, transport), most valuable first.
+        components: (sample id, external id, value, value_target_loss, value_transport), most valuable first.
 
     Returns:
-        `values`: [rank, value, name]; `sides`: [transport, target loss, name]; `total`: how many there are
+        `values`: [rank, value, name]; `sides`: [value_transport, value_target_loss, name]; `total`: how many there are
         before thinning; `limit_sd`: from where on a sample stands out.
     """
     ranked = [
@@ -71,7 +71,7 @@ def charts(components: Components) -> dict[str, Any]:
     kept = thin(ranked, POINTS_SHOWN)
     return {
         "values": [[rank, _short(value), name] for rank, name, value, _, _ in kept],
-        "sides": [[_short(transport), _short(loss), name] for _, name, _, loss, transport in kept],
+        "sides": [[_short(features), _short(label), name] for _, name, _, label, features in kept],
         "total": len(components),
         "limit_sd": STANDS_OUT_SD,
     }

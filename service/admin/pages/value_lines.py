@@ -9,7 +9,7 @@ from service.admin.contexts import ValueLine
 from service.admin.formats import number
 from service.database.models import DataValue, Sample
 
-# Both components are robust z-scores: below two standard deviations a sample is an ordinary one.
+# Both sides are robust z-scores, higher = more useful: down to -2 a sample is an ordinary one.
 STANDS_OUT_SD = 2.0
 
 Side = Literal["label", "features", "none"]
@@ -20,14 +20,14 @@ def sample_name(sample: Sample) -> str:
     return sample.external_id or f"sample {sample.id}"
 
 
-def why(target_loss: float, transport: float) -> tuple[Side, str]:
+def why(value_target_loss: float, value_transport: float) -> tuple[Side, str]:
     """The side that pulls the value down, and a sentence."""
-    if max(target_loss, transport) < STANDS_OUT_SD:
+    if min(value_target_loss, value_transport) > -STANDS_OUT_SD:
         return "none", "Nothing stands out: an ordinary sample."
-    if target_loss >= transport:
-        text = f"The label fits the others badly: {number(target_loss, 1)} sd beyond the typical error."
+    if value_target_loss <= value_transport:
+        text = f"The label fits the others badly: {number(-value_target_loss, 1)} sd beyond the typical error."
         return "label", text
-    text = f"The features lie far off the others and the target domain: {number(transport, 1)} sd out."
+    text = f"The features lie far off the others and the target domain: {number(-value_transport, 1)} sd out."
     return "features", text
 
 
@@ -37,7 +37,7 @@ def value_lines(rows: Sequence[DataValue]) -> list[ValueLine]:
 
 
 def _line(row: DataValue) -> ValueLine:
-    side, sentence = why(row.target_loss, row.transport)
+    side, sentence = why(row.value_target_loss, row.value_transport)
     return ValueLine(
         sample_id=row.sample_id,
         name=sample_name(row.sample),
@@ -45,8 +45,8 @@ def _line(row: DataValue) -> ValueLine:
         target=number(row.sample.target),
         value=number(row.value),
         spread=number(row.spread),
-        target_loss=number(row.target_loss),
-        transport=number(row.transport),
+        value_target_loss=number(row.value_target_loss),
+        value_transport=number(row.value_transport),
         rank=row.rank,
         side=side,
         why=sentence,

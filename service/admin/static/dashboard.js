@@ -53,8 +53,8 @@ const charts = {
   sides: ({ sides, limit_sd: limit }) => ({
     xAxis: axis("features (sd)", { nameGap: 26 }),
     yAxis: axis("label (sd)", { nameGap: 38 }),
-    tooltip: tooltip(([transport, loss, name]) => `${name}: label ${loss.toFixed(2)} sd, features ${transport.toFixed(2)} sd`),
-    series: twoSeries(sides, (point) => Math.max(point[0], point[1]) > limit, 6, [{ yAxis: limit }, { xAxis: limit }]),
+    tooltip: tooltip(([features, label, name]) => `${name}: label ${label.toFixed(2)} sd, features ${features.toFixed(2)} sd`),
+    series: twoSeries(sides, (point) => Math.min(point[0], point[1]) < -limit, 6, [{ yAxis: -limit }, { xAxis: -limit }]),
   }),
 };
 

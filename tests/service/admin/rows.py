@@ -159,19 +159,19 @@ def add_campaign(sessions: sessionmaker[Session], *, candidates: int = 5, **chan
 
 def _values(run_id: int, samples: list[Sample]) -> list[DataValue]:
     """T-0 is ordinary, T-1 nearly so, T-2 lies far off, T-3 has a bad label."""
-    sides = [(-0.5, -0.25), (0.75, 1.5), (0.5, 4.25), (6.5, 1.0)]
+    sides = [(0.5, 0.25), (-0.75, -1.5), (-0.5, -4.25), (-6.5, -1.0)]
     return [
         DataValue(
             valuation_run_id=run_id,
             sample_id=sample.id,
-            value=-max(loss, transport),
+            value=min(label, features),
             weight=1.0,
             spread=0.125,
             rank=rank,
-            target_loss=loss,
-            transport=transport,
+            value_target_loss=label,
+            value_transport=features,
         )
-        for rank, (sample, (loss, transport)) in enumerate(zip(samples, sides, strict=True), start=1)
+        for rank, (sample, (label, features)) in enumerate(zip(samples, sides, strict=True), start=1)
     ]
 
 

@@ -24,7 +24,7 @@ def test_least_valuable_come_first_with_the_side_that_is_bad(dashboard: TestClie
     ]
     assert [line[1] for line in lines] == [f"T-{index} full vehicle" for index in (3, 2, 1, 0)]
     assert lines[0] == [
-        "4", "T-3 full vehicle", "27.00", "−6.50 ± 0.12", "6.50", "1.00",
+        "4", "T-3 full vehicle", "27.00", "−6.50 ± 0.12", "−6.50", "−1.00",
         "label The label fits the others badly: 6.5 sd beyond the typical error.",
     ]  # fmt: skip
     assert lines[1][6].startswith("features The features lie far off")
@@ -32,23 +32,23 @@ def test_least_valuable_come_first_with_the_side_that_is_bad(dashboard: TestClie
 
 
 @pytest.mark.parametrize(
-    ("target_loss", "transport", "side"),
+    ("label", "features", "side"),
     [
-        (2.0, 1.9, "label"),
-        (1.9, 2.0, "features"),
-        (3.0, 3.0, "label"),
-        (1.99, 1.99, "none"),
-        (-4.0, -4.0, "none"),
+        (-2.0, -1.9, "label"),
+        (-1.9, -2.0, "features"),
+        (-3.0, -3.0, "label"),
+        (-1.99, -1.99, "none"),
+        (4.0, 4.0, "none"),
     ],
 )
-def test_side(target_loss: float, transport: float, side: str) -> None:
-    assert why(target_loss, transport)[0] == side
+def test_side(label: float, features: float, side: str) -> None:
+    assert why(label, features)[0] == side
 
 
 def test_chart_data_is_whole_and_in_order(dashboard: TestClient, rows: Rows) -> None:
     data = json.loads(soup_of(dashboard, page_of(rows)).select_one("#chart-data").string)
     assert data["values"] == [[1, 0.25, "T-0"], [2, -1.5, "T-1"], [3, -4.25, "T-2"], [4, -6.5, "T-3"]]
-    assert data["sides"][3] == [1.0, 6.5, "T-3"]
+    assert data["sides"][3] == [-1.0, -6.5, "T-3"]
     assert data["total"] == 4
 
 
@@ -89,6 +89,6 @@ def test_few_rows_are_all_kept(count: int) -> None:
 
 
 def test_numbers_that_json_cannot_hold_are_left_out() -> None:
-    data = charts([(1, "a", 0.5, 0.1, 0.2), (2, None, -1.0, math.nan, 0.2), (3, None, -2.0, 2.0, 1.0)])
+    data = charts([(1, "a", 0.5, 0.5, 0.7), (2, None, -1.0, math.nan, 0.2), (3, None, -2.0, -2.0, -1.0)])
     assert data["values"] == [[1, 0.5, "a"], [3, -2.0, "sample 3"]]
     json.dumps(data, allow_nan=False)
