@@ -70,11 +70,11 @@ def store_valuation(
         result.spread.tolist(),
         result.weights.tolist(),
         result.rank.tolist(),
-        (-result.value_target_loss).tolist(),
-        (-result.value_transport).tolist(),
+        result.value_target_loss.tolist(),
+        result.value_transport.tolist(),
         strict=True,
     )
-    names = ("sample_id", "value", "spread", "weight", "rank", "target_loss", "transport")
+    names = ("sample_id", "value", "spread", "weight", "rank", "value_target_loss", "value_transport")
     rows = [{"valuation_run_id": run.id, **dict(zip(names, values, strict=True))} for values in columns]
     valuations.insert_values(session, rows)
     artefact = outcome.surrogate.to_bytes()

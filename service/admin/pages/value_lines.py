@@ -25,7 +25,9 @@ def why(value_target_loss: float, value_transport: float) -> tuple[Side, str]:
     if min(value_target_loss, value_transport) > -STANDS_OUT_SD:
         return "none", "Nothing stands out: an ordinary sample."
     if value_target_loss <= value_transport:
-        text = f"The label fits the others badly: {number(-value_target_loss, 1)} sd beyond the typical error."
+        text = (
+            f"The label fits the others badly: {number(-value_target_loss, 1)} sd beyond the typical error."
+        )
         return "label", text
     text = f"The features lie far off the others and the target domain: {number(-value_transport, 1)} sd out."
     return "features", text
