@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from worker.lossval.encoding import Matrix
 from worker.lossval.errors import LossValError
-from worker.lossval.surrogate import rmse
+from worker.lossval.metrics import rmse
 from worker.lossval.transport import ground_cost
 
 _BLOCK_ENTRIES = 4_000_000
