@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from service.admin.contexts import DataValuesContext
+from service.admin.pages.quality import quality_of
 from service.admin.pages.run_lines import run_line
 from service.admin.pages.value_lines import STANDS_OUT_SD, value_lines
 from service.admin.pages.wording import target_with_unit
@@ -43,6 +44,7 @@ def show_data_values(
         rows=value_lines(_rows(session, run, number)) if run else [],
         pager=pager(request.url.path, page=number, size=PAGE_SIZE, total=len(components)),
         target=target_with_unit(campaign),
+        quality=quality_of(run, campaign) if run else None,
         charts=charts(components),
         runs_url=f"/campaigns/{campaign.id}/runs",
     )

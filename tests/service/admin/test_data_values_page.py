@@ -1,5 +1,6 @@
 import json
 import math
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
@@ -20,7 +21,7 @@ def page_of(rows: Rows) -> str:
 def test_least_valuable_come_first_with_the_side_that_is_bad(dashboard: TestClient, rows: Rows) -> None:
     lines = [
         [text_of(cell) for cell in row.select("td")]
-        for row in soup_of(dashboard, page_of(rows)).select("tbody tr")
+        for row in soup_of(dashboard, page_of(rows)).select("[aria-label='Samples of lowest value'] tbody tr")
     ]
     assert [line[1] for line in lines] == [f"T-{index} full vehicle" for index in (3, 2, 1, 0)]
     assert lines[0] == [
@@ -43,6 +44,43 @@ def test_least_valuable_come_first_with_the_side_that_is_bad(dashboard: TestClie
 )
 def test_side(label: float, features: float, side: str) -> None:
     assert why(label, features)[0] == side
+
+
+def test_the_choice_of_the_network_stands_there_with_its_figures(dashboard: TestClient, rows: Rows) -> None:
+    soup = soup_of(dashboard, page_of(rows))
+    stability = text_of(soup.select_one("[aria-labelledby=stability]"))
+    assert "0.93 rank correlation of two half ensembles" in stability
+    assert "About 7 % of the labels look wrong" in stability
+    choice = [text_of(line) for line in soup.select("[aria-labelledby=serving] tbody tr")]
+    assert choice == ["weighted in use 2.401 g", "plain 2.715 g", "in run 2.900 g"]
+    assert "90 % intervals cover 94 %" in text_of(soup.select_one("[aria-labelledby=errors]"))
+    assert (
+        text_of(soup.select_one("[aria-label='Errors by load case'] tbody"))
+        == "driver 1 1.50 4.43 5.21 100 %"
+    )
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (
+            {"serving": "plain", "trusted_rmse": {"plain": 2.0, "in_run": 3.0}, "validation": {}},
+            "trusted training",
+        ),
+        (
+            {"rmse": 2.0, "validation_rmse": {"plain": 2.0}},
+            "Not measured by this run.",
+        ),  # of an older version
+        (None, "Not measured by this run."),
+    ],
+)
+def test_runs_without_some_figures_are_shown(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows, metrics: dict[str, Any], expected: str
+) -> None:
+    with unit_of_work(store) as session:
+        session.get_one(ValuationRun, rows.run_id).metrics = metrics
+    assert expected in text_of(soup_of(dashboard, page_of(rows)).main)
+    assert dashboard.get(f"/campaigns/{rows.campaign_id}").status_code == 200
 
 
 def test_chart_data_is_whole_and_in_order(dashboard: TestClient, rows: Rows) -> None:
