@@ -69,5 +69,5 @@ def _load_cases(measured: Mapping[str, Any]) -> list[LoadCaseLine]:
             max_error=figure(found, "max_error"),
             coverage=figure(found, "coverage_90"),
         )
-        for name, found in (measured.get("load_cases") or {}).items()
+        for name, found in sorted((measured.get("load_cases") or {}).items())  # JSONB keeps no order
     ]

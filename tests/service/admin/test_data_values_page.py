@@ -51,7 +51,7 @@ def test_the_choice_of_the_network_stands_there_with_its_figures(dashboard: Test
     stability = text_of(soup.select_one("[aria-labelledby=stability]"))
     assert "0.93 rank correlation of two half ensembles" in stability
     assert "About 7 % of the labels look wrong" in stability
-    choice = [text_of(line) for line in soup.select("[aria-labelledby=serving] tbody tr")]
+    choice = [text_of(line) for line in soup.select("[aria-labelledby=serving] dl > div")]
     assert choice == ["weighted in use 2.401 g", "plain 2.715 g", "in run 2.900 g"]
     assert "90 % intervals cover 94 %" in text_of(soup.select_one("[aria-labelledby=errors]"))
     assert (
