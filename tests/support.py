@@ -177,7 +177,13 @@ def add_finished_valuation(sessions: sessionmaker[Session], campaign_id: int) ->
 
 
 def _value(run_id: int, sample_id: int, rank: int) -> dict[str, Any]:
-    numbers = {"value": -float(rank), "weight": 1.0, "spread": 0.1, "target_loss": 0.2, "transport": 0.3}
+    numbers = {
+        "value": -float(rank),
+        "weight": 1.0,
+        "spread": 0.1,
+        "value_target_loss": -0.2,
+        "value_transport": -0.3,
+    }
     return {"valuation_run_id": run_id, "sample_id": sample_id, "rank": rank, **numbers}
 
 

@@ -56,6 +56,7 @@ class Snapshot:
     target_rows: list[Row]
     pool: Candidates
     pending: Candidates
+    load_case: str | None
     data_hash: str
 
     @property
@@ -104,6 +105,7 @@ def load_snapshot(session: Session, campaign: Campaign, *, seed: int) -> Snapsho
         target_rows=[design.row(sample, as_test=True) for sample in _thin(in_domain, seed)],
         pool=_candidates(design, pool),
         pending=_candidates(design, [sample for sample in candidates if sample.id in pending]),
+        load_case=next((item["name"] for item in campaign.feature_schema if item.get("load_case")), None),
         data_hash=_hash(campaign, everything, sorted(not_proposable)),
     )
 

@@ -52,7 +52,7 @@ def store_valuation(
     metrics: dict[str, Any],
 ) -> None:
     """Values, surrogate and metrics, once: nothing is stored when the run is no longer ours."""
-    metrics = _finite(metrics)
+    metrics = finite_document(metrics)
     if not runs.finish(
         session,
         ValuationRun,
@@ -70,11 +70,11 @@ def store_valuation(
         result.spread.tolist(),
         result.weights.tolist(),
         result.rank.tolist(),
-        (-result.value_target_loss).tolist(),
-        (-result.value_transport).tolist(),
+        result.value_target_loss.tolist(),
+        result.value_transport.tolist(),
         strict=True,
     )
-    names = ("sample_id", "value", "spread", "weight", "rank", "target_loss", "transport")
+    names = ("sample_id", "value", "spread", "weight", "rank", "value_target_loss", "value_transport")
     rows = [{"valuation_run_id": run.id, **dict(zip(names, values, strict=True))} for values in columns]
     valuations.insert_values(session, rows)
     artefact = outcome.surrogate.to_bytes()
@@ -137,7 +137,7 @@ def store_ranking(
         AcquisitionRound,
         round_,
         RunStatus.SUCCEEDED,
-        metrics=_finite(metrics),
+        metrics=finite_document(metrics),
         progress=1.0,
         progress_message="done",
     ):
@@ -166,7 +166,7 @@ def _recommendation_row(
         "sample_id": snapshot.pool.ids[pick.index],
         "rank": item.rank,
         "score": pick.score,
-        "components": _finite({
+        "components": finite_document({
             "information": pick.information,
             "relevance": pick.relevance,
             "predicted": item.predicted,
@@ -185,13 +185,15 @@ def _recommendation_row(
     }  # fmt: skip
 
 
-def _finite(document: dict[str, Any]) -> dict[str, Any]:
+def finite_document(document: dict[str, Any], path: str = "") -> dict[str, Any]:
     """The document, refused when a number in it is not finite.
 
     Raises:
         ValueError: naming the entry.
     """
     for name, value in document.items():
+        if isinstance(value, dict):
+            finite_document(value, f"{path}{name}.")
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{name} is {value}: nothing is stored")
+            raise ValueError(f"{path}{name} is {value}: nothing is stored")
     return document

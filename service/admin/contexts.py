@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
+from service.admin.quality import Quality
 from service.lifecycles import RecommendationStatus, RunStatus
 from service.problems import Problem
 from service.vocabulary import Arm, Evidence
@@ -72,28 +73,6 @@ class Money:
 
 
 @dataclass(frozen=True)
-class Quality:
-    """Error of the surrogate beside that of the mean predictor, in target units; lower is better."""
-
-    rmse: float | None
-    baseline_rmse: float | None
-    r2: float | None
-    unit: str
-    served: str | None
-    measured_on: str | None
-    measured_samples: int | None
-    run_id: int
-    trained_at: datetime | None
-
-    @property
-    def gain(self) -> float | None:
-        """Share of the mean predictor's error that the surrogate removes; negative when it adds some."""
-        if self.rmse is None or not self.baseline_rmse:
-            return None
-        return 1 - self.rmse / self.baseline_rmse
-
-
-@dataclass(frozen=True)
 class Figure:
     """A count with its name and what it means."""
 
@@ -152,8 +131,8 @@ class ValueLine:
     target: str
     value: str
     spread: str
-    target_loss: str
-    transport: str
+    value_target_loss: str
+    value_transport: str
     rank: int
     side: Literal["label", "features", "none"]
     why: str
@@ -337,6 +316,7 @@ class DataValuesContext(Context):
         rows: least valuable first.
         pager: place among all rows.
         target: what is predicted, with its unit.
+        quality: of the surrogate that the run trained, None before the first success.
         charts: data of the two charts, for the script.
         runs_url: where a run is requested.
     """
@@ -347,6 +327,7 @@ class DataValuesContext(Context):
     rows: Sequence[ValueLine]
     pager: Pager
     target: str
+    quality: Quality | None
     charts: Mapping[str, Any]
     runs_url: str
 

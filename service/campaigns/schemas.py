@@ -72,6 +72,11 @@ class Feature(Strict):
         default=True, description="False: a missing value is allowed and encoded as missing."
     )
     known_before_test: bool = Field(default=True, description="Only such features may predict a test.")
+    load_case: bool = Field(
+        default=False,
+        description="Its categories are the load cases: the surrogate's errors are also given for each. "
+        "One categorical feature at most.",
+    )
     description: Text = Field("", max_length=1000)
 
     @model_validator(mode="after")
@@ -87,6 +92,8 @@ class Feature(Strict):
             raise ValueError(f"'{self.name}': only numbers have a minimum or maximum")
         if (self.kind is FeatureKind.CATEGORICAL) != bool(self.categories):
             raise ValueError(f"'{self.name}': give `categories` for kind categorical, and only there")
+        if self.load_case and self.kind is not FeatureKind.CATEGORICAL:
+            raise ValueError(f"'{self.name}': only a categorical feature can be the load case")
         if self.categories and _repeated(self.categories):
             raise ValueError(f"'{self.name}': repeated categories {_repeated(self.categories)}")
         return self
@@ -184,6 +191,9 @@ class CampaignCreate(Strict):
         features = {feature.name: feature for feature in self.feature_schema}
         if repeated := _repeated(feature.name for feature in self.feature_schema):
             raise ValueError(f"features named twice: {', '.join(repeated)}")
+        load_cases = [feature.name for feature in self.feature_schema if feature.load_case]
+        if len(load_cases) > 1:
+            raise ValueError(f"several load cases: {', '.join(load_cases)}; mark one feature only")
         if repeated := _repeated(source.name for source in self.sources):
             raise ValueError(f"sources named twice: {', '.join(repeated)}")
         if self.target.name in features:

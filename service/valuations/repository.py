@@ -64,14 +64,14 @@ def weights_of(session: Session, run_id: int) -> dict[int, float]:
 
 
 def components_of(session: Session, run_id: int) -> Sequence[tuple[int, str | None, float, float, float]]:
-    """(sample id, external id, value, target loss, transport) of all samples, for charts."""
+    """(sample id, external id, value, value_target_loss, value_transport) of all samples, for charts."""
     statement = (
         select(
             DataValue.sample_id,
             Sample.external_id,
             DataValue.value,
-            DataValue.target_loss,
-            DataValue.transport,
+            DataValue.value_target_loss,
+            DataValue.value_transport,
         )
         .join(DataValue.sample)
         .where(DataValue.valuation_run_id == run_id)

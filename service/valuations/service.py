@@ -105,7 +105,7 @@ def least_valuable(session: Session, run: ValuationRun, *, offset: int, limit: i
 
 
 def components(session: Session, run: ValuationRun) -> Sequence[tuple[int, str | None, float, float, float]]:
-    """(sample id, external id, value, target loss, transport) of all samples, most valuable first."""
+    """(sample id, external id, value, value_target_loss, value_transport) of all samples, most valuable first."""
     return repository.components_of(session, run.id)
 
 

@@ -1,6 +1,6 @@
 """The migrations, on an empty database of the real engine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from uuid import uuid4
 
 import psycopg
@@ -50,6 +50,29 @@ def test_up_down_and_up_again(empty_database: str) -> None:
     assert functions(empty_database) == 0
     upgrade(empty_database)
     assert tables(empty_database) == wanted | {"alembic_version"}
+
+
+SIDES = {"target_loss": "value_target_loss", "transport": "value_transport"}
+
+
+def _sides(database_url: str, names: Iterable[str]) -> list[tuple[float, ...]]:
+    with psycopg.connect(psycopg_url(database_url)) as connection:
+        return connection.execute(f"SELECT {', '.join(names)} FROM data_values ORDER BY rank").fetchall()
+
+
+def test_sides_of_data_values_turn_round_and_back(empty_database: str) -> None:
+    upgrade(empty_database, "0001")
+    with psycopg.connect(psycopg_url(empty_database)) as connection:
+        # Only this table: its rows need no run and no sample here.
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "INSERT INTO data_values (valuation_run_id, sample_id, value, weight, spread, rank, target_loss, transport)"
+            " VALUES (1, 1, -2.5, 1, 0, 2, 2.5, -0.5), (1, 2, 0, 1, 0, 1, 0, -1e300)"
+        )
+    upgrade(empty_database)
+    assert _sides(empty_database, SIDES.values()) == [(0.0, 1e300), (-2.5, 0.5)]
+    downgrade(empty_database, "0001")
+    assert _sides(empty_database, SIDES) == [(0.0, -1e300), (2.5, -0.5)]
 
 
 def test_a_database_that_is_away_is_one_line_with_the_remedy() -> None:

@@ -16,6 +16,8 @@ BUDGET_USD = 6_000_000
 ROUND_BUDGETS_USD = {TEST: 2_100_000, SIMULATION: 60_000}
 BATCH_SIZE = 20
 CORRUPTED_SHARE = 0.08
+# The size of the occupant: errors are shown for each.
+LOAD_CASE = "dummy"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def _feature(feature: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of the sch
     if feature.minimum is not None:
         document |= {"minimum": feature.minimum, "maximum": feature.maximum}
     if feature.categories:
-        document["categories"] = list(feature.categories)
+        document |= {"categories": list(feature.categories), "load_case": feature.name == LOAD_CASE}
     return document
 
 

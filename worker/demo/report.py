@@ -56,6 +56,12 @@ def as_document(outcome: Outcome) -> dict[str, Any]:
             "rmse_g": metrics["rmse"],
             "r2": metrics["r2"],
             "baseline_rmse_g": metrics["baseline_rmse"],
+            "q95_error_g": metrics["holdout"]["q95_error"],
+            "max_error_g": metrics["holdout"]["max_error"],
+            "coverage_90": metrics["holdout"]["coverage_90"],
+            "coefficient_of_prognosis": metrics["out_of_fold"][metrics["serving"]]["cop"],
+            "serving": metrics["serving"],
+            "serving_reason": metrics["serving_reason"],
         },
         "suspicious": {
             "found_in_lowest_10_percent": outcome.found,
@@ -86,13 +92,18 @@ def verdicts(outcome: Outcome) -> list[str]:
         f"The surrogate's error on the target domain's holdout is {metrics['rmse']:.2f} g; predicting the mean "
         f"gives {metrics['baseline_rmse']:.2f} g: {'clearly better' if better else 'NOT clearly better'}."
     )
+    holdout = metrics["holdout"]
+    intervals = (
+        f"The {metrics['serving'].replace('_', '-')} network serves; its 90 % intervals, {holdout['width_90']:.1f} g "
+        f"wide on average, hold {holdout['coverage_90']:.0%} of the holdout's labels."
+    )
     clear = outcome.found >= CLEARLY * outcome.expected_by_chance
     detection = (
         f"{outcome.found} of {len(outcome.corrupted)} planted wrong labels are among the lowest 10 % of the data "
         f"values; chance finds {outcome.expected_by_chance:.1f}: "
         f"{'clearly better' if clear else 'NOT clearly better'}."
     )
-    return [surrogate, detection]
+    return [surrogate, intervals, detection]
 
 
 def print_outcome(outcome: Outcome, console: Console) -> None:
@@ -136,7 +147,7 @@ def _suspicious(outcome: Outcome) -> Table:
     for name in ("test", "data value", "spread", "what does not fit the others", "really (provenance)"):
         table.add_column(name, justify="right" if name in {"data value", "spread"} else "left")
     for value in outcome.data_values[:10]:
-        why = "label" if value["target_loss"] >= value["transport"] else "features"
+        why = "label" if value["value_target_loss"] <= value["value_transport"] else "features"
         kind = outcome.corrupted.get(value["sample_id"])
         table.add_row(
             str(value["external_id"]),

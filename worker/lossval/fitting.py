@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from worker.lossval.config import LossValConfig, Progress, no_progress
 from worker.lossval.encoding import FeatureEncoder, Matrix, Row
+from worker.lossval.intervals import Residuals, calibrate
 from worker.lossval.losses import squared_error, weighted_loss
 from worker.lossval.network import EnsembleNetwork
 from worker.lossval.surrogate import Surrogate, TargetScaling, member_outputs, residual_noise
@@ -25,6 +27,23 @@ _DEFAULT_STEPS = 1000
 _LEAST_EPOCHS = 40
 _EVALUATION_STEPS = 10
 _EVALUATION_ROWS = 2048  # the first rows of each kind: evaluation must not cost more than training
+
+
+@dataclass(frozen=True)
+class FittedSurrogate:
+    """A surrogate with what its members say about the training rows that they were not trained on.
+
+    Attributes:
+        surrogate: with intervals for labels that are all right.
+        residuals: out-of-fold predictions beside the labels, in target units.
+    """
+
+    surrogate: Surrogate
+    residuals: Residuals
+
+    def calibrated(self, wrong_label_share: float) -> Surrogate:
+        """The surrogate with intervals for a training set of which that share is labelled wrongly."""
+        return replace(self.surrogate, calibration=calibrate(self.residuals, wrong_label_share))
 
 
 def fit_surrogate(
@@ -38,7 +57,7 @@ def fit_surrogate(
     seed: int = 0,
     device: str = "cpu",
     progress: Progress = no_progress,
-) -> Surrogate:
+) -> FittedSurrogate:
     """Train an ensemble with early stopping.
 
     Every row is left out by exactly one member, so that out-of-fold residuals exist for the noise estimate
@@ -56,7 +75,7 @@ def fit_surrogate(
         progress: called every few steps; what it raises passes through.
 
     Returns:
-        The surrogate of the step with the lowest error. Cost: O(steps minibatch K (d h + h^2)).
+        The surrogate of the step with the lowest error, with its residuals. Cost: O(steps minibatch K (d h + h^2)).
     """
     config = config or LossValConfig()
     target = TargetScaling.fit(y)
@@ -80,8 +99,8 @@ def wrap_network(
     y: Matrix,
     weights: Matrix | None,
     validation: tuple[Matrix, Matrix] | None,
-) -> Surrogate:
-    """A trained network as a surrogate with its noise estimate.
+) -> FittedSurrogate:
+    """A trained network as a surrogate with its noise estimate and residuals.
 
     Args:
         network: trained on scaled targets, on CPU.
@@ -97,18 +116,25 @@ def wrap_network(
     outputs = member_outputs(network, X)
     mask = held_out.numpy()
     out_of_fold = (np.square(outputs - y) * mask).sum(axis=0) / mask.sum(axis=0)
+    residuals = Residuals(
+        y=target.restore(y),
+        predicted=target.restore((outputs * mask).sum(axis=0) / mask.sum(axis=0)),
+        spread=outputs.std(axis=0, ddof=1) * target.sd,
+    )
     if validation is None:
         noise = residual_noise(out_of_fold, outputs, weights)
     else:
         on_validation = member_outputs(network, validation[0])
         noise = residual_noise(np.square(on_validation.mean(axis=0) - validation[1]), on_validation)
-    return Surrogate(
+    surrogate = Surrogate(
         encoder=encoder,
         network=network,
         target=target,
         noise_sd=math.sqrt(noise) * target.sd,
         out_of_fold_rmse=math.sqrt(float(out_of_fold.mean())) * target.sd,
+        calibration=calibrate(residuals),
     )
+    return FittedSurrogate(surrogate, residuals)
 
 
 class _Fit:

@@ -6,7 +6,6 @@ It is stored as safetensors with one JSON metadata entry: loading it never execu
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -19,10 +18,15 @@ from torch import Tensor
 
 from worker.lossval.encoding import FeatureEncoder, Matrix, Row
 from worker.lossval.errors import LossValError
+from worker.lossval.intervals import Calibration
+from worker.lossval.metrics import INTERVAL_LEVEL
 from worker.lossval.network import EnsembleNetwork
 
 FORMAT = "crashscout-surrogate"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# Version 1 had no calibration: it still predicts, and refuses only intervals.
+_READABLE_VERSIONS = (1, FORMAT_VERSION)
+_CALIBRATION = "calibration."
 _PREDICTION_ROWS = 8192  # rows per forward pass: bounds the memory of large pools
 
 
@@ -44,6 +48,9 @@ class TargetScaling:
     def scale(self, y: Matrix) -> Matrix:
         return (y - self.mean) / self.sd
 
+    def restore(self, scaled: Matrix) -> Matrix:
+        return scaled * self.sd + self.mean
+
 
 @dataclass(frozen=True)
 class Surrogate:
@@ -56,6 +63,7 @@ class Surrogate:
         noise_sd: residual noise in target units, see `residual_noise`.
         out_of_fold_rmse: root mean squared error, in target units, of the members on training rows that
             they were not trained on.
+        calibration: of the intervals; None in artefacts of format version 1.
     """
 
     encoder: FeatureEncoder
@@ -63,6 +71,7 @@ class Surrogate:
     target: TargetScaling
     noise_sd: float
     out_of_fold_rmse: float
+    calibration: Calibration | None = None
 
     def predict(self, rows: Sequence[Row]) -> tuple[Matrix, Matrix]:
         """Prediction and its uncertainty.
@@ -77,10 +86,39 @@ class Surrogate:
         Raises:
             LossValError: a numeric feature has a value that is no finite number.
         """
-        outputs = member_outputs(self.network, self.encoder.transform(rows))
-        mean = outputs.mean(axis=0) * self.target.sd + self.target.mean
-        spread = outputs.std(axis=0, ddof=1) * self.target.sd
+        mean, spread = self._mean_and_spread(rows)
         return mean, np.hypot(spread, self.noise_sd)
+
+    def interval(self, rows: Sequence[Row], level: float = INTERVAL_LEVEL) -> tuple[Matrix, Matrix]:
+        """Interval that holds the label of a share `level` of new rows like the training rows.
+
+        Args:
+            rows: n design rows.
+            level: above 0 and below 1; the more labelled rows, the higher it may be.
+
+        Returns:
+            lower (n,) and upper (n,), float64 in target units, around the mean of `predict`; wider where the
+            members disagree. See `intervals.py` for the method and its limits.
+
+        Raises:
+            LossValError: as `predict`; a level that the labelled rows do not carry; a surrogate of format
+                version 1.
+        """
+        mean, half_width = self.mean_and_half_width(rows, level)
+        return mean - half_width, mean + half_width
+
+    def mean_and_half_width(self, rows: Sequence[Row], level: float) -> tuple[Matrix, Matrix]:
+        """`interval` as its centre (n,) and half its width (n,)."""
+        if self.calibration is None:
+            raise LossValError("this surrogate was stored without intervals; run the valuation again")
+        quantile = self.calibration.quantile(level)
+        mean, spread = self._mean_and_spread(rows)
+        return mean, quantile * np.hypot(spread, self.calibration.residual_sd)
+
+    def _mean_and_spread(self, rows: Sequence[Row]) -> tuple[Matrix, Matrix]:
+        """Mean (n,) and standard deviation (n,) over the members, in target units."""
+        outputs = member_outputs(self.network, self.encoder.transform(rows))
+        return self.target.restore(outputs.mean(axis=0)), outputs.std(axis=0, ddof=1) * self.target.sd
 
     def to_bytes(self) -> bytes:
         """Safetensors bytes; equal surrogates give equal bytes."""
@@ -93,10 +131,12 @@ class Surrogate:
             "out_of_fold_rmse": self.out_of_fold_rmse,
             "members": self.network.members,
             "widths": self.network.widths,
+            "calibration": _calibration_metadata(self.calibration),
         }
+        tensors = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
         # One entry only: the order of several is not defined.
         return safetensors.torch.save(
-            {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()},
+            tensors | _calibration_tensors(self.calibration),
             {FORMAT: json.dumps(metadata, sort_keys=True, allow_nan=False)},
         )
 
@@ -110,6 +150,7 @@ class Surrogate:
         metadata = _read_metadata(data)
         try:
             tensors = safetensors.torch.load(data)
+            calibration = _read_calibration(metadata, tensors)
             network = _rebuild(metadata, tensors)
             return cls(
                 encoder=FeatureEncoder.from_dict(metadata["encoder"]),
@@ -117,6 +158,7 @@ class Surrogate:
                 target=TargetScaling(float(metadata["target"]["mean"]), float(metadata["target"]["sd"])),
                 noise_sd=float(metadata["noise_sd"]),
                 out_of_fold_rmse=float(metadata["out_of_fold_rmse"]),
+                calibration=calibration,
             )
         except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise SurrogateFormatError(
@@ -150,11 +192,6 @@ def residual_noise(errors: Matrix, outputs: Matrix, weights: Matrix | None = Non
     return max(0.0, float(np.average(excess, weights=weights)))
 
 
-def rmse(prediction: Matrix, y: Matrix) -> float:
-    """Root mean squared error of (n,) predictions, in target units; lower is better."""
-    return math.sqrt(float(np.mean((prediction - y) ** 2)))
-
-
 def _read_metadata(data: bytes) -> Mapping[str, Any]:
     """The JSON entry of the safetensors header: 8 bytes length, then a JSON object."""
     try:
@@ -166,12 +203,41 @@ def _read_metadata(data: bytes) -> Mapping[str, Any]:
         raise SurrogateFormatError(
             "these bytes are no Crashscout surrogate; store what `Surrogate.to_bytes` returns"
         ) from error
-    if version != FORMAT_VERSION:
+    if version not in _READABLE_VERSIONS:
         raise SurrogateFormatError(
-            f"surrogate format version {version} is not known here (version {FORMAT_VERSION} is); "
+            f"surrogate format version {version} is not known here (versions up to {FORMAT_VERSION} are); "
             "update Crashscout or run the valuation again"
         )
     return dict(metadata)
+
+
+def _calibration_metadata(calibration: Calibration | None) -> dict[str, float] | None:
+    if calibration is None:
+        return None
+    return {
+        "residual_sd": calibration.residual_sd,
+        "wrong_label_share": calibration.wrong_label_share,
+    }
+
+
+def _calibration_tensors(calibration: Calibration | None) -> dict[str, Tensor]:
+    if calibration is None:
+        return {}
+    arrays = {"scores": calibration.scores, "levels": calibration.levels}
+    return {_CALIBRATION + name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _read_calibration(metadata: Mapping[str, Any], tensors: dict[str, Tensor]) -> Calibration | None:
+    """The calibration, taken out of `tensors`."""
+    state = metadata.get("calibration")
+    if state is None:
+        return None
+    scores, levels = (tensors.pop(_CALIBRATION + name).numpy() for name in ("scores", "levels"))
+    residual_sd = float(state["residual_sd"])
+    in_order = scores.shape == levels.shape and bool((np.diff([scores, levels]) >= 0).all())
+    if not in_order or not scores.size or not np.isfinite([scores[-1], levels[-1], residual_sd]).all():
+        raise ValueError("scores and levels must be finite, as many and in order")
+    return Calibration(residual_sd, scores, levels, float(state["wrong_label_share"]))
 
 
 def _rebuild(metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> EnsembleNetwork:

@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from worker.lossval.baselines import mean_predictor_rmse
 from worker.lossval.config import LossValConfig, Progress, no_progress
 from worker.lossval.encoding import FeatureEncoder, FeatureSpec, Matrix, Row
 from worker.lossval.errors import LossValError
-from worker.lossval.fitting import fit_surrogate, wrap_network
+from worker.lossval.fitting import FittedSurrogate, fit_surrogate, wrap_network
 from worker.lossval.result import LossValResult
-from worker.lossval.surrogate import Surrogate, TargetScaling, rmse
+from worker.lossval.serving import Evaluation, Labelled, check_load_case, choose
+from worker.lossval.surrogate import Surrogate, TargetScaling
 from worker.lossval.training import LossValPass, check_training_data, train_lossval
-
-Labelled = tuple[Sequence[Row], Matrix]
 
 
 @dataclass(frozen=True)
@@ -27,11 +25,10 @@ class ValuationOutcome:
     Attributes:
         result: data values, in the order of the training rows.
         surrogate: the one that serves.
-        metrics: JSON-able. `serving` (in_run, plain or weighted), `serving_reason`, `validation_rmse` (each
-            surrogate and `mean_predictor`; empty without labelled validation rows), `out_of_fold_rmse` (single
-            members on rows they did not train on), `validation_r2` and `validation_mae` of the serving
-            surrogate (None without), `train_rows`, `target_rows`, `validation_rows`, `encoded_columns`,
-            `transport_cost`, `transport_divergence`, `effective_samples`.
+        metrics: JSON-able. The choice with its figures, see `serving.choose`; `rank_stability` (Spearman
+            correlation of the values of two disjoint half ensembles, near 1 = stable; None if not known),
+            `train_rows`, `target_rows`, `validation_rows`, `encoded_columns`, `transport_cost`,
+            `transport_divergence`, `effective_samples`.
     """
 
     result: LossValResult
@@ -49,12 +46,14 @@ def run_valuation(
     seed: int = 0,
     device: str = "cpu",
     progress: Progress = no_progress,
+    holdout: Labelled | None = None,
+    load_case: str | None = None,
 ) -> ValuationOutcome:
     """Value the training rows and train the serving surrogate.
 
     Three surrogates of one architecture compete: `in_run` (trained with the LossVal loss), `plain`, and
-    `weighted` (trained with the learned data weights). The lowest error on labelled validation rows serves;
-    without any, `plain` does, because only a measured gain may displace it.
+    `weighted` (trained with the learned data weights). The lowest error serves: on labelled validation rows,
+    or without any out of fold on the trusted training rows (see `serving.py`).
 
     Args:
         features: the campaign's features.
@@ -66,18 +65,22 @@ def run_valuation(
         seed: same seed, input and machine give the same bytes.
         device: `cpu` or `cuda`.
         progress: called with a fraction that never falls; what it raises passes through.
+        holdout: labelled rows that are reported on and decide nothing.
+        load_case: name of a categorical feature: the figures are also given for each of its categories.
 
     Raises:
-        LossValError: see `training.check_training_data`; a value that is no number; a classification task.
+        LossValError: see `training.check_training_data`; a value that is no number; a classification task; a
+            load case that is no categorical feature.
     """
     config = config or LossValConfig()
     if config.task != "regression":
         raise LossValError("a surrogate predicts a number; use `train_lossval` to value classified samples")
+    check_load_case(features, load_case)
     y = np.asarray(y, dtype=np.float64)
     encoder = FeatureEncoder.fit(features, train_rows)
     X, target_X = encoder.transform(train_rows), encoder.transform(target_rows)
     check_training_data(X, y, target_X, config)
-    validation = _checked(validation)
+    validation, holdout = _checked(validation, "validation"), _checked(holdout, "holdout")
     scaling = TargetScaling.fit(y)
     valued = train_lossval(
         X,
@@ -101,27 +104,30 @@ def run_valuation(
             device=device,
             progress=_part(progress, start, start + 0.3, name),
         )
-    serving, metrics = _choose(candidates, y, validation)
-    metrics |= {
+    evaluation = Evaluation((train_rows, y), validation, holdout, load_case)
+    serving = choose(candidates, valued.result.value_target_loss, evaluation)
+    metrics = serving.metrics | {
         "train_rows": len(y),
         "target_rows": len(target_rows),
+        "validation_rows": 0 if validation is None else len(validation[1]),
         "encoded_columns": X.shape[1],
+        "rank_stability": valued.result.rank_stability,
         "transport_cost": valued.result.transport_cost,
         "transport_divergence": valued.result.transport_divergence,
         "effective_samples": valued.result.curve.effective_samples[-1],
     }
-    progress(1.0, f"{serving} surrogate serves")
-    return ValuationOutcome(valued.result, candidates[serving], metrics)
+    progress(1.0, f"{serving.name} surrogate serves")
+    return ValuationOutcome(valued.result, serving.surrogate, metrics)
 
 
-def _checked(validation: Labelled | None) -> Labelled | None:
-    """None if there are no labelled validation rows."""
-    if validation is None or not len(validation[0]):
+def _checked(labelled: Labelled | None, name: str) -> Labelled | None:
+    """None if there are no labelled rows of this kind."""
+    if labelled is None or not len(labelled[0]):
         return None
-    rows, y = validation[0], np.asarray(validation[1], dtype=np.float64)
+    rows, y = labelled[0], np.asarray(labelled[1], dtype=np.float64)
     if y.shape != (len(rows),) or not np.isfinite(y).all():
         raise LossValError(
-            f"{len(rows)} validation rows need as many finite targets; leave unlabelled rows to target_rows"
+            f"{len(rows)} {name} rows need as many finite targets; leave unlabelled rows to target_rows"
         )
     return rows, y
 
@@ -142,7 +148,7 @@ def _in_run(
     X: Matrix,
     y: Matrix,
     validation: Labelled | None,
-) -> Surrogate:
+) -> FittedSurrogate:
     scaled = None
     if validation is not None:
         scaled = encoder.transform(validation[0]), scaling.scale(validation[1])
@@ -156,34 +162,3 @@ def _in_run(
         valued.result.weights,
         scaled,
     )
-
-
-def _choose(
-    candidates: dict[str, Surrogate], y: Matrix, validation: Labelled | None
-) -> tuple[str, dict[str, Any]]:
-    """Name of the serving surrogate, and the figures behind the choice."""
-    out_of_fold = {name: surrogate.out_of_fold_rmse for name, surrogate in candidates.items()}
-    metrics: dict[str, Any] = {
-        "out_of_fold_rmse": out_of_fold | {"mean_predictor": mean_predictor_rmse(y, y)},
-        "validation_rows": 0,
-        "validation_rmse": {},
-        "validation_r2": None,
-        "validation_mae": None,
-    }
-    if validation is None:
-        reason = "no labelled validation rows to measure a gain over plain training"
-        return "plain", metrics | {"serving": "plain", "serving_reason": reason}
-    rows, truth = validation
-    predictions = {name: surrogate.predict(rows)[0] for name, surrogate in candidates.items()}
-    errors = {name: rmse(prediction, truth) for name, prediction in predictions.items()}
-    # `plain` first: it keeps serving at a tie.
-    serving = min(("plain", "weighted", "in_run"), key=errors.__getitem__)
-    variance = float(np.var(truth))
-    return serving, metrics | {
-        "serving": serving,
-        "serving_reason": "lowest error on the labelled validation rows",
-        "validation_rows": len(truth),
-        "validation_rmse": errors | {"mean_predictor": mean_predictor_rmse(y, truth)},
-        "validation_r2": 1.0 - errors[serving] ** 2 / variance if variance > 0 else None,
-        "validation_mae": float(np.abs(predictions[serving] - truth).mean()),
-    }

@@ -11,7 +11,6 @@ from worker.device import choose_device
 from worker.loading import load_snapshot
 from worker.lossval.config import LossValConfig
 from worker.lossval.valuation import run_valuation
-from worker.quality import quality
 from worker.storing import campaign_of, freeze, store_valuation
 from worker.tasks.lifecycle import ActiveRun, execute
 
@@ -28,22 +27,24 @@ def _compute(run: ActiveRun) -> None:
         snapshot = load_snapshot(session, campaign_of(session, row), seed=row.seed)
     with run.transaction() as session:
         freeze(session, row, snapshot, device=str(device))
-    has_validation = bool(snapshot.validation.ids)
     outcome = run_valuation(
         snapshot.features,
         snapshot.train.rows,
         snapshot.train.targets,
         snapshot.target_rows,
-        (snapshot.validation.rows, snapshot.validation.targets) if has_validation else None,
-        config=_configuration(row.configuration),
+        (snapshot.validation.rows, snapshot.validation.targets),
+        config=configuration_of(row.configuration),
         seed=row.seed,
         device=str(device),
         progress=run.report,
+        holdout=(snapshot.holdout.rows, snapshot.holdout.targets),
+        load_case=snapshot.load_case,
     )
-    metrics = {**outcome.metrics, **quality(snapshot, outcome.surrogate)}
+    metrics = {**outcome.metrics, "target_unit": snapshot.target.unit}
     with run.transaction() as session:
         store_valuation(session, row, snapshot, outcome, metrics)
 
 
-def _configuration(document: dict[str, Any]) -> LossValConfig:
-    return LossValConfig(members=document["ensemble"], epochs=document["epochs"])
+def configuration_of(document: dict[str, Any]) -> LossValConfig:
+    """A `ValuationConfiguration` as the algorithm takes it."""
+    return LossValConfig(mode=document["mode"], members=document["ensemble"], epochs=document["epochs"])

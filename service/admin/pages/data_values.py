@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from service.admin.contexts import DataValuesContext
+from service.admin.pages.quality import quality_of
 from service.admin.pages.run_lines import run_line
-from service.admin.pages.value_lines import STANDS_OUT_SD, value_lines
+from service.admin.pages.value_lines import STANDS_OUT, value_lines
 from service.admin.pages.wording import target_with_unit
 from service.admin.paging import last_page, pager
 from service.admin.rendering import frame, page
@@ -43,6 +44,7 @@ def show_data_values(
         rows=value_lines(_rows(session, run, number)) if run else [],
         pager=pager(request.url.path, page=number, size=PAGE_SIZE, total=len(components)),
         target=target_with_unit(campaign),
+        quality=quality_of(run, campaign) if run else None,
         charts=charts(components),
         runs_url=f"/campaigns/{campaign.id}/runs",
     )
@@ -57,11 +59,11 @@ def charts(components: Components) -> dict[str, Any]:
     """Data of the charts, thinned.
 
     Args:
-        components: (sample id, external id, value, target loss, transport), most valuable first.
+        components: (sample id, external id, value, value_target_loss, value_transport), most valuable first.
 
     Returns:
-        `values`: [rank, value, name]; `sides`: [transport, target loss, name]; `total`: how many there are
-        before thinning; `limit_sd`: from where on a sample stands out.
+        `values`: [rank, value, name]; `sides`: [value_transport, value_target_loss, name]; `total`: how many there are
+        before thinning; `limit`: below it a sample stands out.
     """
     ranked = [
         (rank, external_id or f"sample {key}", *numbers)
@@ -71,9 +73,9 @@ def charts(components: Components) -> dict[str, Any]:
     kept = thin(ranked, POINTS_SHOWN)
     return {
         "values": [[rank, _short(value), name] for rank, name, value, _, _ in kept],
-        "sides": [[_short(transport), _short(loss), name] for _, name, _, loss, transport in kept],
+        "sides": [[_short(features), _short(label), name] for _, name, _, label, features in kept],
         "total": len(components),
-        "limit_sd": STANDS_OUT_SD,
+        "limit": STANDS_OUT,
     }
 
 

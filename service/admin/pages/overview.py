@@ -9,16 +9,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from service.acquisitions import service as acquisitions
-from service.admin.contexts import Figure, Money, OverviewContext, Quality, Task, ValueLine
+from service.admin.contexts import Figure, Money, OverviewContext, Task, ValueLine
 from service.admin.formats import number
+from service.admin.pages.quality import quality_of
 from service.admin.pages.run_lines import AnyRun, run_line
 from service.admin.pages.value_lines import value_lines
-from service.admin.pages.wording import domain_text, evidence_of, figure, target_with_unit
+from service.admin.pages.wording import domain_text, evidence_of, target_with_unit
 from service.admin.rendering import frame, page
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignSummary
 from service.campaigns.service import CampaignCounts
-from service.database.models import Campaign, ValuationRun
+from service.database.models import ValuationRun
 from service.dependencies import CampaignDep, SessionDep
 from service.lifecycles import RunStatus
 from service.valuations import service as valuations
@@ -47,7 +48,7 @@ def show_overview(request: Request, campaign: CampaignDep, session: SessionDep) 
         tasks=_tasks(base, summary, counts, newest, has_values=latest is not None),
         figures=_figures(summary, counts),
         money=_money(summary),
-        quality=_quality(latest, campaign) if latest else None,
+        quality=quality_of(latest, campaign) if latest else None,
         evidence=evidence_of(done),
         runs=[run_line(run, campaign) for run in newest],
         suspicious=_suspicious(session, latest) if latest else [],
@@ -83,21 +84,6 @@ def _money(summary: CampaignSummary) -> Money:
         currency=summary.currency,
         spent_percent=percent(float(summary.spent)),
         committed_percent=percent(float(summary.committed)),
-    )
-
-
-def _quality(run: ValuationRun, campaign: Campaign) -> Quality:
-    metrics = run.metrics or {}
-    return Quality(
-        rmse=figure(metrics, "rmse"),
-        baseline_rmse=figure(metrics, "baseline_rmse"),
-        r2=figure(metrics, "r2"),
-        unit=campaign.target["unit"],
-        served=metrics.get("serving"),
-        measured_on=metrics.get("measured_on"),
-        measured_samples=metrics.get("measured_samples"),
-        run_id=run.id,
-        trained_at=run.finished_at,
     )
 
 

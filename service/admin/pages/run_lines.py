@@ -81,9 +81,12 @@ def _result(run: AnyRun, campaign: Campaign) -> str:
 def _valuation_result(metrics: Mapping[str, Any], unit: str) -> str:
     rmse, baseline = figure(metrics, "rmse"), figure(metrics, "baseline_rmse")
     if rmse is None:
-        return "no labelled samples to measure the error on"
+        return ""
     text = f"RMSE {number(rmse)} {unit}"
-    return text if baseline is None else f"{text}, mean predictor {number(baseline)} {unit}"
+    if baseline is not None:
+        text += f", mean predictor {number(baseline)} {unit}"
+    stability = figure(metrics, "rank_stability")
+    return text if stability is None else f"{text}, rank stability {number(stability)}"
 
 
 def round_result(metrics: Mapping[str, Any], unit: str, currency: str) -> str:

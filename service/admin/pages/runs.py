@@ -60,6 +60,7 @@ def _live(session: SessionDep, campaign: Campaign) -> dict[str, Any]:
 
 
 VALUATION_INPUTS = [
+    Input("mode", "Mode", "normalized: stabler; published: as in the paper"),
     Input("ensemble", "Ensemble", "networks trained in one pass"),
     Input("epochs", "Epochs", "empty: the method's default"),
 ]

@@ -9,8 +9,8 @@ from service.admin.contexts import ValueLine
 from service.admin.formats import number
 from service.database.models import DataValue, Sample
 
-# Both components are robust z-scores: below two standard deviations a sample is an ordinary one.
-STANDS_OUT_SD = 2.0
+# Both sides are probabilities that nothing is wrong: below a half a sample is rather wrong than right.
+STANDS_OUT = 0.5
 
 Side = Literal["label", "features", "none"]
 
@@ -20,15 +20,22 @@ def sample_name(sample: Sample) -> str:
     return sample.external_id or f"sample {sample.id}"
 
 
-def why(target_loss: float, transport: float) -> tuple[Side, str]:
+def why(value_target_loss: float, value_transport: float) -> tuple[Side, str]:
     """The side that pulls the value down, and a sentence."""
-    if max(target_loss, transport) < STANDS_OUT_SD:
+    if min(value_target_loss, value_transport) >= STANDS_OUT:
         return "none", "Nothing stands out: an ordinary sample."
-    if target_loss >= transport:
-        text = f"The label fits the others badly: {number(target_loss, 1)} sd beyond the typical error."
-        return "label", text
-    text = f"The features lie far off the others and the target domain: {number(transport, 1)} sd out."
+    if value_target_loss <= value_transport:
+        return (
+            "label",
+            f"Its label does not fit the others: wrong with probability {_chance(value_target_loss)}.",
+        )
+    text = f"Its features lie off the others or the target domain: probability {_chance(value_transport)}."
     return "features", text
+
+
+def _chance(side: float) -> str:
+    """What is missing to certainty, as a percentage that never claims certainty."""
+    return f"{min(99, round(100 * (1 - side)))} %"
 
 
 def value_lines(rows: Sequence[DataValue]) -> list[ValueLine]:
@@ -37,7 +44,7 @@ def value_lines(rows: Sequence[DataValue]) -> list[ValueLine]:
 
 
 def _line(row: DataValue) -> ValueLine:
-    side, sentence = why(row.target_loss, row.transport)
+    side, sentence = why(row.value_target_loss, row.value_transport)
     return ValueLine(
         sample_id=row.sample_id,
         name=sample_name(row.sample),
@@ -45,8 +52,8 @@ def _line(row: DataValue) -> ValueLine:
         target=number(row.sample.target),
         value=number(row.value),
         spread=number(row.spread),
-        target_loss=number(row.target_loss),
-        transport=number(row.transport),
+        value_target_loss=number(row.value_target_loss),
+        value_transport=number(row.value_transport),
         rank=row.rank,
         side=side,
         why=sentence,

@@ -44,17 +44,17 @@ function twoSeries(points, isBad, symbolSize, limits) {
 }
 
 const charts = {
-  values: ({ values, limit_sd: limit }) => ({
+  values: ({ values, limit }) => ({
     xAxis: axis("rank", { nameGap: 26, splitLine: { show: false } }),
-    yAxis: axis("data value (sd)", { nameGap: 38 }),
-    tooltip: tooltip(([rank, value, name]) => `${name}: value ${value.toFixed(2)} sd, rank ${rank}`),
-    series: twoSeries(values, (point) => point[1] < -limit, 4, [{ yAxis: -limit }]),
+    yAxis: axis("data value", { nameGap: 38 }),
+    tooltip: tooltip(([rank, value, name]) => `${name}: value ${value.toFixed(2)}, rank ${rank}`),
+    series: twoSeries(values, (point) => point[1] < limit, 4, [{ yAxis: limit }]),
   }),
-  sides: ({ sides, limit_sd: limit }) => ({
-    xAxis: axis("features (sd)", { nameGap: 26 }),
-    yAxis: axis("label (sd)", { nameGap: 38 }),
-    tooltip: tooltip(([transport, loss, name]) => `${name}: label ${loss.toFixed(2)} sd, features ${transport.toFixed(2)} sd`),
-    series: twoSeries(sides, (point) => Math.max(point[0], point[1]) > limit, 6, [{ yAxis: limit }, { xAxis: limit }]),
+  sides: ({ sides, limit }) => ({
+    xAxis: axis("features are sound", { nameGap: 26 }),
+    yAxis: axis("label is sound", { nameGap: 38 }),
+    tooltip: tooltip(([features, label, name]) => `${name}: label ${label.toFixed(2)}, features ${features.toFixed(2)}`),
+    series: twoSeries(sides, (point) => Math.min(point[0], point[1]) < limit, 6, [{ yAxis: limit }, { xAxis: limit }]),
   }),
 };
 

@@ -46,9 +46,9 @@ class DataValue(Base):
     weight: Mapped[float] = mapped_column(Float(53))
     spread: Mapped[float] = mapped_column(Float(53))
     rank: Mapped[int]
-    # Both components say how suspicious the sample is: higher is worse (its label, or its features).
-    target_loss: Mapped[float] = mapped_column(Float(53))
-    transport: Mapped[float] = mapped_column(Float(53))
+    # The two sides of the value, in its direction: higher is more useful (its label, or its features).
+    value_target_loss: Mapped[float] = mapped_column(Float(53))
+    value_transport: Mapped[float] = mapped_column(Float(53))
 
     sample: Mapped[Sample] = relationship(lazy="raise", viewonly=True)
 

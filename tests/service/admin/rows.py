@@ -28,6 +28,17 @@ FEATURES = [
     {"name": "test_mass_kg", "unit": "kg", "kind": "continuous"},
     {"name": "model_year", "unit": "1", "kind": "integer"},
 ]
+HOLDOUT = {
+    "rows": 2,
+    "rmse": 2.314,
+    "mae": 1.9,
+    "q95_error": 4.43,
+    "max_error": 5.21,
+    "baseline_rmse": 3.982,
+    "r2": 0.662,
+    "coverage_90": 0.94,
+    "width_90": 7.75,
+}
 METRICS = {
     "measured_on": "holdout",
     "measured_samples": 2,
@@ -35,6 +46,11 @@ METRICS = {
     "baseline_rmse": 3.982,
     "r2": 0.662,
     "serving": "weighted",
+    "validation": {"plain": {"rmse": 2.7151}, "weighted": {"rmse": 2.4012}, "in_run": {"rmse": 2.9}},
+    "out_of_fold": {"weighted": {"rmse": 2.6, "cop": 0.583}},
+    "holdout": HOLDOUT | {"load_cases": {"driver": HOLDOUT | {"rows": 1, "rmse": 1.5, "coverage_90": 1.0}}},
+    "wrong_label_share": 0.07,
+    "rank_stability": 0.934,
 }
 ROUND_METRICS = {
     "evidence": "not_enough_data",
@@ -159,19 +175,19 @@ def add_campaign(sessions: sessionmaker[Session], *, candidates: int = 5, **chan
 
 def _values(run_id: int, samples: list[Sample]) -> list[DataValue]:
     """T-0 is ordinary, T-1 nearly so, T-2 lies far off, T-3 has a bad label."""
-    sides = [(-0.5, -0.25), (0.75, 1.5), (0.5, 4.25), (6.5, 1.0)]
+    sides = [(1.0, 0.99), (0.97, 0.75), (0.9, 0.125), (0.02, 0.9)]
     return [
         DataValue(
             valuation_run_id=run_id,
             sample_id=sample.id,
-            value=-max(loss, transport),
+            value=min(label, features),
             weight=1.0,
             spread=0.125,
             rank=rank,
-            target_loss=loss,
-            transport=transport,
+            value_target_loss=label,
+            value_transport=features,
         )
-        for rank, (sample, (loss, transport)) in enumerate(zip(samples, sides, strict=True), start=1)
+        for rank, (sample, (label, features)) in enumerate(zip(samples, sides, strict=True), start=1)
     ]
 
 

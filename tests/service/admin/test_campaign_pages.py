@@ -59,7 +59,13 @@ def test_overview_shows_counts_money_and_quality(dashboard: TestClient, rows: Ro
     assert "42 % less error than predicting the mean." in text
     assert "R² 0.66" in text
     assert "Measured on holdout (2)" in text
-    assert "Network in use weighted" in text
+    assert "CoP, out of fold 0.58" in text
+    assert "95 % of errors below 4.43 g" in text
+    assert "Largest error 5.21 g" in text
+    assert "90 % intervals cover 94 %, mean width 7.75 g" in text
+    lines = [text_of(line) for line in soup.select("[aria-labelledby=surrogate] .candidates + dl > div")]
+    assert lines == ["weighted in use 2.401 g", "plain 2.715 g", "in run 2.900 g"]
+    assert "The lowest RMSE on validation serves:" in text
 
 
 def test_overview_is_honest_about_evidence(dashboard: TestClient, rows: Rows) -> None:
@@ -82,7 +88,7 @@ def test_overview_without_anything_to_measure_on(
     with unit_of_work(store) as session:
         session.get_one(ValuationRun, rows.run_id).metrics = {"rmse": {}, "r2": None, "measured_on": None}
     text = text_of(soup_of(dashboard, f"/campaigns/{rows.campaign_id}").main)
-    assert "no labelled holdout or validation samples to measure its error on" in text
+    assert "which did not measure its error" in text
 
 
 def test_overview_names_what_waits(dashboard: TestClient, rows: Rows) -> None:

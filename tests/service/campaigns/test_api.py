@@ -51,6 +51,20 @@ def test_defaults_are_rolc_in_g(client: TestClient) -> None:
     assert campaign["target"]["label_definition"] == "rolc/1"
 
 
+BODY = {"name": "body", "kind": "categorical", "categories": ["sedan", "suv"]}
+
+
+def test_one_categorical_feature_may_be_the_load_case(client: TestClient) -> None:
+    marked = [SPEED, BODY | {"load_case": True}]
+    campaign = create_campaign(client, feature_schema=marked, target_domain={})
+    read = client.get(f"{API}/campaigns/{campaign}").json()["feature_schema"]
+    assert [feature["load_case"] for feature in read] == [False, True]
+    assert "only a categorical feature" in messages_of(client, **feature(load_case=True))
+    both = [SPEED, BODY | {"load_case": True}, BODY | {"load_case": True, "name": "dummy"}]
+    refused = messages_of(client, feature_schema=both, target_domain={})
+    assert "several load cases: body, dummy; mark one feature only" in refused
+
+
 def test_campaigns_are_listed_in_pages(client: TestClient) -> None:
     ids = [create_campaign(client, name=f"campaign {number}") for number in range(3)]
     first = client.get(f"{API}/campaigns?limit=2").json()

@@ -26,7 +26,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "cancel_requested": False, "attempt": 0, "requested_by": "test",
     },
     "surrogates": {"artefact": b"", "artefact_sha256": "", "metrics": Jsonb({})},
-    "data_values": {"value": 0, "weight": 1, "spread": 0, "rank": 1, "target_loss": 0, "transport": 0},
+    "data_values": {"value": 0, "weight": 1, "spread": 0, "rank": 1, "value_target_loss": 0, "value_transport": 0},
     "recommendations": {
         "sample_split": "train", "rank": 1, "score": 0, "components": Jsonb({}), "reason": "", "arm": "chosen",
         "acquisition_cost": 1, "currency": "USD", "status": "proposed", "is_late": False,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import torch
 
 from worker.lossval.config import LossValConfig
 from worker.lossval.encoding import FeatureEncoder, FeatureSpec
+from worker.lossval.errors import LossValError
 from worker.lossval.fitting import fit_surrogate
 from worker.lossval.network import EnsembleNetwork
 from worker.lossval.surrogate import (
@@ -37,7 +40,8 @@ def make_rows(n, seed=0):
 @pytest.fixture(scope="module")
 def surrogate():
     rows, y = make_rows(150)
-    return fit_surrogate(FeatureEncoder.fit(FEATURES, rows), rows, y, config=LossValConfig(members=4))
+    encoder = FeatureEncoder.fit(FEATURES, rows)
+    return fit_surrogate(encoder, rows, y, config=LossValConfig(members=4)).surrogate
 
 
 def test_predicts_in_target_units_with_a_fitting_uncertainty(surrogate):
@@ -87,7 +91,7 @@ def test_weights_decide_whom_the_surrogate_believes():
     y = np.array([20.0, 30.0] * 10 + [24.0, 34.0] * 10)
     encoder = FeatureEncoder.fit(FEATURES, rows)
     first = np.repeat([1.0, 1e-6], 20)
-    believed, _ = fit_surrogate(encoder, rows, y, weights=first).predict(rows[:2])
+    believed, _ = fit_surrogate(encoder, rows, y, weights=first).surrogate.predict(rows[:2])
     np.testing.assert_allclose(believed, [20.0, 30.0], atol=0.5)
 
 
@@ -95,8 +99,9 @@ def test_bytes_hold_everything_and_are_deterministic(surrogate):
     data = surrogate.to_bytes()
     again = Surrogate.from_bytes(data)
     rows, _ = make_rows(50, seed=2)
-    for one, other in zip(surrogate.predict(rows), again.predict(rows), strict=True):
-        assert one.tobytes() == other.tobytes()
+    for method in ("predict", "interval"):
+        for one, other in zip(getattr(surrogate, method)(rows), getattr(again, method)(rows), strict=True):
+            assert one.tobytes() == other.tobytes()
     assert again.to_bytes() == data
     assert (again.noise_sd, again.out_of_fold_rmse) == (surrogate.noise_sd, surrogate.out_of_fold_rmse)
     assert again.encoder.features == surrogate.encoder.features
@@ -106,7 +111,9 @@ def test_same_seed_gives_the_same_bytes():
     rows, y = make_rows(60)
     encoder = FeatureEncoder.fit(FEATURES, rows)
     config = LossValConfig(members=2, surrogate_epochs=30, minibatch_size=25)
-    one, same, other = (fit_surrogate(encoder, rows, y, config=config, seed=s).to_bytes() for s in (5, 5, 6))
+    one, same, other = (
+        fit_surrogate(encoder, rows, y, config=config, seed=s).surrogate.to_bytes() for s in (5, 5, 6)
+    )
     assert one == same
     assert one != other
 
@@ -139,8 +146,55 @@ def _rewritten(surrogate, **changes):
 
 
 def test_other_versions_and_inconsistent_metadata_are_refused(surrogate):
-    with pytest.raises(SurrogateFormatError, match="version 2"):
-        Surrogate.from_bytes(_rewritten(surrogate, version=2))
-    for change in ({"widths": [3, 5, 1]}, {"widths": None}, {"encoder": {}}, {"target": {}}):
+    with pytest.raises(SurrogateFormatError, match="version 3"):
+        Surrogate.from_bytes(_rewritten(surrogate, version=3))
+    changes = ({"widths": [3, 5, 1]}, {"widths": None}, {"encoder": {}}, {"target": {}}, {"calibration": {}})
+    for change in changes:
         with pytest.raises(SurrogateFormatError, match="damaged"):
             Surrogate.from_bytes(_rewritten(surrogate, **change))
+
+
+def test_calibration_out_of_order_is_refused(surrogate):
+    for scores in ([2.0, 1.0], [1.0, math.nan], []):
+        spoiled = replace(
+            surrogate.calibration, scores=np.array(scores), levels=np.array([0.5, 0.9][: len(scores)])
+        )
+        with pytest.raises(SurrogateFormatError, match="damaged"):
+            Surrogate.from_bytes(replace(surrogate, calibration=spoiled).to_bytes())
+
+
+def test_version_1_still_predicts_and_says_how_to_get_intervals(surrogate):
+    rows, _ = make_rows(5)
+    data = replace(surrogate, calibration=None).to_bytes()
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][FORMAT])
+    del metadata["calibration"]
+    old = safetensors.torch.save(
+        safetensors.torch.load(data), {FORMAT: json.dumps(metadata | {"version": 1})}
+    )
+    again = Surrogate.from_bytes(old)
+    assert again.predict(rows)[0].tobytes() == surrogate.predict(rows)[0].tobytes()
+    with pytest.raises(LossValError, match="run the valuation again"):
+        again.interval(rows)
+
+
+def test_interval_lies_around_the_mean_and_widens_with_level_and_disagreement(surrogate):
+    rows, _ = make_rows(30, seed=3)
+    far = [{"impact_speed_kmh": 90.0, "belt": "a"}]
+    mean, _ = surrogate.predict(rows)
+    widths = []
+    for level in (0.5, 0.9, 0.95):
+        lower, upper = surrogate.interval(rows, level)
+        np.testing.assert_allclose((lower + upper) / 2, mean)
+        widths.append(upper - lower)
+    assert (np.diff(widths, axis=0) > 0).all()
+    lower, upper = surrogate.interval(far)
+    assert upper[0] - lower[0] > 1.1 * widths[1].max()
+
+
+@pytest.mark.parametrize(
+    ("level", "message"), [(0.0, "between 0 and 1"), (1.0, "between 0"), (0.999, "more labelled")]
+)
+def test_levels_that_no_interval_can_have_are_refused(surrogate, level, message):
+    with pytest.raises(LossValError, match=message):
+        surrogate.interval(make_rows(1)[0], level)

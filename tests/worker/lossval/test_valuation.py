@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from worker.lossval.config import LossValConfig
 from worker.lossval.encoding import FeatureSpec
 from worker.lossval.errors import LossValError
+from worker.lossval.intervals import Residuals
+from worker.lossval.serving import trusted_rows
 from worker.lossval.valuation import run_valuation
 
 FEATURES = [
@@ -58,6 +61,8 @@ def outcome():
         y,
         make_rows(80, 1, mass=2200)[0],
         make_rows(60, 2, mass=2200),
+        holdout=make_rows(70, 3, mass=2200),
+        load_case="belt",
         progress=lambda fraction, message: seen.append((fraction, message)),
     )
     return run, seen
@@ -70,20 +75,59 @@ def test_planted_corruptions_have_the_lowest_values(outcome):
 
 def test_the_best_surrogate_on_validation_serves_and_the_figures_say_so(outcome):
     metrics = outcome[0].metrics
-    assert json.loads(json.dumps(metrics)) == metrics
-    figures = {name: metrics["validation_rmse"][name] for name in ("in_run", "plain", "weighted")}
-    assert metrics["serving"] == min(figures, key=figures.get)
-    assert metrics["validation_rmse"][metrics["serving"]] < 0.5 * metrics["validation_rmse"]["mean_predictor"]
-    assert metrics["validation_r2"] > 0.7
+    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+    errors = {name: found["rmse"] for name, found in metrics["validation"].items()}
+    serving = metrics["serving"]
+    assert set(errors) == {"in_run", "plain", "weighted"}
+    assert serving == min(errors, key=errors.get)
+    assert metrics["serving_reason"].startswith(
+        f"{serving} has the lowest RMSE on the labelled validation rows"
+    )
+    assert f"{errors['plain']:.4g}" in metrics["serving_reason"]
+    assert errors[serving] < 0.5 * metrics["validation"][serving]["baseline_rmse"]
+    assert metrics["validation"][serving]["r2"] > 0.7
     assert (metrics["train_rows"], metrics["target_rows"], metrics["validation_rows"]) == (200, 80, 60)
     assert metrics["encoded_columns"] == 6
 
 
-def test_the_serving_surrogate_has_the_validation_error_of_the_metrics(outcome):
-    rows, y = make_rows(60, 2, mass=2200)
-    mean, _ = outcome[0].surrogate.predict(rows)
-    expected = outcome[0].metrics["validation_rmse"][outcome[0].metrics["serving"]]
-    assert math.sqrt(np.mean((mean - y) ** 2)) == pytest.approx(expected)
+@pytest.mark.parametrize(("name", "rows"), [("validation", (60, 2)), ("holdout", (70, 3))])
+def test_reports_are_the_errors_of_the_serving_surrogate(outcome, name, rows):
+    run = outcome[0]
+    found = run.metrics["holdout"] if name == "holdout" else run.metrics["validation"][run.metrics["serving"]]
+    design, y = make_rows(*rows, mass=2200)
+    mean, _ = run.surrogate.predict(design)
+    lower, upper = run.surrogate.interval(design)
+    assert found["rmse"] == pytest.approx(math.sqrt(np.mean((mean - y) ** 2)))
+    assert found["max_error"] == pytest.approx(np.abs(mean - y).max())
+    assert found["coverage_90"] == pytest.approx(((lower <= y) & (y <= upper)).mean())
+    assert found["width_90"] == pytest.approx((upper - lower).mean())
+    belts = [row["belt"] for row in design]
+    assert {key: case["rows"] for key, case in found["load_cases"].items()} == Counter(belts)
+
+
+def test_the_headline_is_measured_on_the_holdout(outcome):
+    metrics = outcome[0].metrics
+    assert metrics["measured_on"] == "holdout"
+    for name in ("rmse", "baseline_rmse", "r2"):
+        assert metrics[name] == metrics["holdout"][name]
+
+
+def test_the_share_of_wrong_labels_is_near_the_planted_one(outcome):
+    assert 0.05 <= outcome[0].metrics["wrong_label_share"] <= 0.12  # 20 of 200
+
+
+def test_the_holdout_decides_nothing():
+    rows, y = make_rows(40)
+    validation = make_rows(20, 1)
+    runs = [
+        run_valuation(
+            FEATURES, rows, y, rows, validation, SHORT, holdout=(validation[0], sign * validation[1])
+        )
+        for sign in (1.0, -1.0)
+    ]
+    assert runs[0].surrogate.to_bytes() == runs[1].surrogate.to_bytes()
+    assert runs[0].metrics["serving"] == runs[1].metrics["serving"]
+    assert runs[0].metrics["holdout"]["rmse"] < runs[1].metrics["holdout"]["rmse"]
 
 
 def test_progress_never_falls_and_ends_at_one(outcome):
@@ -96,13 +140,32 @@ def test_progress_never_falls_and_ends_at_one(outcome):
 SHORT = LossValConfig(epochs=10, surrogate_epochs=20, members=4)
 
 
-def test_without_labelled_validation_the_plain_surrogate_serves():
+def test_without_labelled_validation_the_trusted_rows_choose():
     rows, y = make_rows(40)
     for validation in (None, ([], np.array([]))):
-        run = run_valuation(FEATURES, rows, y, make_rows(20, 1)[0], validation, SHORT)
-        assert run.metrics["serving"] == "plain"
-        assert run.metrics["validation_rmse"] == {}
-        assert set(run.metrics["out_of_fold_rmse"]) == {"in_run", "plain", "weighted", "mean_predictor"}
+        metrics = run_valuation(FEATURES, rows, y, make_rows(20, 1)[0], validation, SHORT).metrics
+        assert metrics["validation"] == {}
+        assert metrics["holdout"] is None
+        assert set(metrics["out_of_fold"]) == set(metrics["trusted_rmse"]) == {"in_run", "plain", "weighted"}
+        assert metrics["serving"] == min(metrics["trusted_rmse"], key=metrics["trusted_rmse"].get)
+        assert "out of fold on the trusted training rows" in metrics["serving_reason"]
+        assert metrics["measured_on"] == "out_of_fold"
+        assert metrics["r2"] == metrics["out_of_fold"][metrics["serving"]]["cop"]
+
+
+def test_rows_that_stand_out_of_the_plain_surrogate_are_not_trusted():
+    y = np.random.default_rng(0).normal(size=200)
+    y[:9] = [50.0, -50.0, 40.0, -40.0, 0.0, 0.1, -0.1, 1.0, -1.0]
+    trusted = trusted_rows(Residuals(y, np.zeros(200), np.zeros(200)))
+    assert trusted[:9].tolist() == [False] * 4 + [True] * 5
+    assert trusted[9:].all()
+
+
+def test_a_load_case_is_a_categorical_feature():
+    rows, y = make_rows(40)
+    for name in ("mass_kg", "speed"):
+        with pytest.raises(LossValError, match=f"load case '{name}' .* use one of belt"):
+            run_valuation(FEATURES, rows, y, rows, config=SHORT, load_case=name)
 
 
 def test_same_seed_gives_the_same_bytes():
@@ -123,6 +186,7 @@ def test_same_seed_gives_the_same_bytes():
         ({"y": np.full(40, 26.0)}, "nothing to learn"),
         ({"validation": (make_rows(5)[0], np.full(5, math.nan))}, "finite targets"),
         ({"validation": (make_rows(5)[0], np.zeros(4))}, "finite targets"),
+        ({"holdout": (make_rows(5)[0], np.zeros(4))}, "5 holdout rows need"),
         ({"config": LossValConfig(task="classification")}, "train_lossval"),
         ({"target_rows": [{"mass_kg": "heavy"}]}, "row 0: feature 'mass_kg'"),
     ],

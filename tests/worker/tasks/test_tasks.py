@@ -1,5 +1,6 @@
 """The tasks on real rows: claimed once, stored once, every end written down."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,14 +27,15 @@ from service.settings import get_settings
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationConfiguration, ValuationRequest
 from service.vocabulary import Arm
-from tests.worker.campaign import rows, store
+from tests.worker.campaign import CAMPAIGN, rows, store
 from worker.demo.data import campaign_document
 from worker.simulation import sample_fleet
+from worker.storing import finite_document
 from worker.tasks import lifecycle
 from worker.tasks.acquisition import acquisition_rank
 from worker.tasks.lifecycle import ActiveRun, execute
 from worker.tasks.simulation import simulation_run
-from worker.tasks.valuation import valuation_run
+from worker.tasks.valuation import configuration_of, valuation_run
 
 Sessions = sessionmaker[Session]
 QUICK = ValuationConfiguration(epochs=20, ensemble=4)
@@ -89,6 +91,28 @@ def test_a_valuation_run_stores_values_surrogate_and_snapshot(worker_sessions: S
         assert sum(value.weight for value in values) == pytest.approx(24)
         surrogate = session.scalars(select(Surrogate)).one()
         assert surrogate.metrics == run.metrics
+
+
+def test_the_load_case_of_the_campaign_has_figures_of_its_own(worker_sessions: Sessions) -> None:
+    *others, body = CAMPAIGN["feature_schema"]
+    document = CAMPAIGN | {"feature_schema": [*others, body | {"load_case": True}]}
+    run_id = request_valuation(worker_sessions, store(worker_sessions, rows(24, 6, holdout=8), document))
+    valuation_run(run_id)
+    found = read(worker_sessions, ValuationRun, run_id).metrics
+    assert set(found["holdout"]["load_cases"]) <= {"sedan", "suv"}
+    assert sum(case["rows"] for case in found["holdout"]["load_cases"].values()) == 8
+    assert sum(case["rows"] for case in found["out_of_fold"]["plain"]["load_cases"].values()) == 24
+
+
+def test_the_configuration_of_the_request_is_that_of_the_computation() -> None:
+    request = ValuationConfiguration(mode="normalized", epochs=20, ensemble=4)
+    found = configuration_of(request.model_dump(mode="json"))
+    assert (found.mode, found.epochs, found.members) == ("normalized", 20, 4)
+
+
+def test_numbers_that_are_not_finite_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"holdout\.rmse is nan: nothing is stored"):
+        finite_document({"a": 1.0, "holdout": {"rows": 3, "rmse": math.nan}})
 
 
 def test_the_same_seed_and_data_give_the_same_bytes(worker_sessions: Sessions) -> None:

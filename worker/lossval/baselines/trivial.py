@@ -8,9 +8,9 @@ import numpy as np
 
 from worker.lossval.config import Progress, no_progress
 from worker.lossval.encoding import Matrix
+from worker.lossval.metrics import rmse
 from worker.lossval.problem import ValuationProblem, check_problem
 from worker.lossval.result import DataValues
-from worker.lossval.surrogate import rmse
 
 
 def mean_predictor_rmse(y_train: Matrix, y: Matrix) -> float:
