@@ -36,6 +36,16 @@ def test_runs_take_turns_and_the_first_round_is_not_counted():
     assert [len(values) for values in seconds.values()] == [2, 2]
 
 
+def test_ratios_are_per_member_and_geomloss_is_one():
+    median = {"plain": 1.0, "published": 4.0, "plain_normalized": 2.0, "normalized": 2.2, "geomloss": 6.0}
+    found = lossval_speed.ratios(median, members=8)
+    assert found == pytest.approx(
+        {"published_to_plain": 4.0, "normalized_to_plain": 1.1, "geomloss_to_published_per_member": 12.0}
+    )
+    del median["geomloss"]
+    assert "geomloss_to_published_per_member" not in lossval_speed.ratios(median, members=8)
+
+
 def test_the_floor_is_the_arithmetic_over_the_rate(monkeypatch):
     monkeypatch.setattr(
         lossval_speed, "matrix_rate", lambda dtype: {torch.float32: 2e9, torch.float64: 1e9}[dtype]
