@@ -32,11 +32,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.geomloss_loop import train_on_geomloss
 from benchmarks.report import describe_machine, write_results
 from worker.lossval.config import LossValConfig
 from worker.lossval.network import EnsembleNetwork
 from worker.lossval.published import PublishedSettings, train_published
-from worker.lossval.sinkhorn_divergence import BLUR, DIAMETER_MARGIN
 from worker.lossval.training import train_lossval
 
 N, VALIDATION, COLUMNS, HIDDEN, MINIBATCH = 1000, 100, 10, 90, 32
@@ -85,33 +85,6 @@ def plain_normalized(data: Data, config: LossValConfig) -> None:
             optimizer.step()
 
 
-def geomloss_loop(data: Data, epochs: int) -> None:
-    """One member as in the authors' code: autograd through geomloss, one Adam over network and weights."""
-    from geomloss import SamplesLoss
-
-    X, y, target = (torch.from_numpy(array).float() for array in data)
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(
-        torch.nn.Linear(COLUMNS, HIDDEN),
-        torch.nn.Tanh(),
-        torch.nn.Linear(HIDDEN, HIDDEN),
-        torch.nn.Tanh(),
-        torch.nn.Linear(HIDDEN, 1),
-    )
-    weights = torch.nn.Parameter(torch.ones(len(X)))
-    optimizer = torch.optim.Adam([weights, *network.parameters()], lr=LEARNING_RATE)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(X)).split(MINIBATCH):
-            optimizer.zero_grad()
-            batch, w = X[rows], weights.index_select(0, rows)
-            loss = w @ (y[rows] - network(batch).squeeze(1)) ** 2
-            diameter = DIAMETER_MARGIN * torch.cdist(batch, target).max().item()
-            sinkhorn = SamplesLoss("sinkhorn", blur=BLUR, diameter=diameter, backend="tensorized")
-            divergence = sinkhorn(w, batch, torch.ones(len(target)), target)
-            (loss * divergence**2).backward()
-            optimizer.step()
-
-
 def interleaved(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[tuple[float, float]]]:
     """(elapsed, processor) seconds of each run, in turns so that a busy moment hits all alike.
 
@@ -152,7 +125,7 @@ def side_by_side(epochs: int, geomloss_epochs: int, members: int, repeats: int) 
         "normalized": lambda: train_lossval(*data, config=config),
     }
     if importlib.util.find_spec("geomloss"):
-        runs["geomloss"] = lambda: geomloss_loop(data, geomloss_epochs)
+        runs["geomloss"] = lambda: train_on_geomloss(*data, task="regression", epochs=geomloss_epochs, seed=0)
     else:
         print("geomloss is not installed (extra `benchmarks`): the published loop has no comparison")
     seconds = interleaved(runs, repeats)
