@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from worker.lossval.config import Progress
 from worker.lossval.errors import LossValError
 
 FORMAT = "crashscout-checkpoint"
+_SAVE_SECONDS = 1.0  # packing the state of 100,000 samples takes some milliseconds
+
+Checkpoint = Callable[[bytes], None]
+Result_co = TypeVar("Result_co", covariant=True)
 
 
 class CheckpointError(LossValError):
@@ -92,3 +98,53 @@ def check_identity(state: Mapping[str, Any], identity: Mapping[str, Any]) -> Non
     expected = json.loads(json.dumps(dict(identity)))
     if any(state.get(name) != value for name, value in expected.items()):
         raise CheckpointError("the checkpoint is of another run; start the run from the beginning")
+
+
+class Resumable(Protocol[Result_co]):
+    """A training that can stop between two epochs and go on to the same bytes."""
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are trained."""
+        ...
+
+    def train_epoch(self, progress: Progress) -> None:
+        """One pass over the training rows; what `progress` raises passes through."""
+        ...
+
+    def state(self) -> bytes:
+        """Checkpoint between two epochs."""
+        ...
+
+    def restore(self, data: bytes) -> None:
+        """Go on from `state()` of a run with the same data, settings and seed."""
+        ...
+
+    def finish(self) -> Result_co:
+        """The result after the last epoch."""
+        ...
+
+
+def drive(
+    run: Resumable[Result_co], *, progress: Progress, checkpoint: Checkpoint | None, resume: bytes | None
+) -> Result_co:
+    """Train to the end.
+
+    Args:
+        run: at its beginning.
+        progress: passed on.
+        checkpoint: called with the state between two epochs, at most once a second; None: nobody keeps it.
+        resume: a state to go on from.
+
+    Raises:
+        CheckpointError: `resume` is of another run.
+    """
+    if resume is not None:
+        run.restore(resume)
+    saved = time.monotonic()
+    while not run.done:
+        run.train_epoch(progress)
+        if checkpoint is not None and time.monotonic() - saved >= _SAVE_SECONDS:
+            checkpoint(run.state())
+            saved = time.monotonic()
+    return run.finish()

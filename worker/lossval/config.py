@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from worker.lossval.errors import LossValError
 from worker.lossval.transport import TransportSettings
 
-Mode = Literal["normalized"]
+Mode = Literal["normalized", "published"]
 Task = Literal["regression", "classification"]
 
 # Called with the finished fraction in [0, 1] and what is going on. Whatever it raises ends the run and
@@ -27,7 +27,8 @@ class LossValConfig:
     """Settings of the valuation pass and of the surrogates trained beside it.
 
     Attributes:
-        mode: the training loop; `normalized` is LossVal with weights of mean 1 and equal masses.
+        mode: the training loop; `normalized` is LossVal with weights of mean 1 and equal masses, `published` the
+            loop of the paper, which takes task, epochs (None: 30) and members from here and nothing else.
         task: regression (squared error) or classification (cross-entropy).
         epochs: passes over the training rows in the valuation pass. None: as many as make 200 optimiser
             steps, at least 20.
@@ -39,7 +40,8 @@ class LossValConfig:
         valuation_learning_rate: of AdamW, in the valuation pass: slower, so that wrong labels are not fitted.
         weight_decay: of AdamW. None: min(1, 100/n): one prior, n samples. With a few hundred samples this is
             what keeps members from chasing noise, and with thousands it would blur real structure.
-        minibatch_size: rows per optimiser step; up to this many rows a step is the full batch.
+        minibatch_size: most rows per optimiser step. The valuation pass takes fewer where `epochs` would leave it
+            less than 200 steps.
         warmup: part of the epochs before weights learn, so that they do not learn from untrained members.
         shift_influence: how much a shift of the target domain counts in weights and values (see
             `training.py`); 0 = not at all.

@@ -17,7 +17,7 @@ H is computed by pairing predictions with the labels of other rows; `G = (F - ep
 the quantile. epsilon is the smallest ratio of the upper tails, `P_F(score > t) / P_H(score > t)` over t (the
 mixture proportion estimate of Blanchard et al., JMLR 11, 2010; the mean of the four smallest of 17, because the
 minimum of noisy ratios is too low), 0 where no far residual exists. Where the features explain little, G and H
-look alike and it is far too high: the caller caps it with the share of rows that stand out in the valuation.
+look alike and it is far too high: the caller caps it with the mean probability of a wrong label in the valuation.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def estimate_wrong_label_share(residuals: Residuals, most: float) -> float:
     Args:
         residuals: of a surrogate that was *not* told which labels are suspicious: one that was has long
             residuals on whatever it was told to leave aside.
-        most: the share that stands out in the valuation.
+        most: mean probability of a wrong label in the valuation.
     """
     if len(residuals.y) < _LEAST_ROWS:
         return 0.0

@@ -17,9 +17,9 @@ from worker.lossval.baselines import (
 )
 from worker.lossval.config import LossValConfig, Progress, no_progress
 from worker.lossval.errors import LossValError
+from worker.lossval.passes import value_samples
 from worker.lossval.problem import ValuationProblem
 from worker.lossval.result import DataValues
-from worker.lossval.training import train_lossval
 
 __all__ = [
     "METHODS",
@@ -56,7 +56,7 @@ class LossVal:
     def __call__(
         self, problem: ValuationProblem, *, seed: int = 0, progress: Progress = no_progress
     ) -> DataValues:
-        return train_lossval(
+        return value_samples(
             problem.X,
             problem.y,
             problem.X_validation,

@@ -11,6 +11,7 @@ from worker.lossval.encoding import Matrix
 from worker.lossval.errors import LossValError
 
 _LEAST_SAMPLES = 2
+_LEAST_FOR_TRAINING = 10
 _LARGEST = 1e6  # standard deviations; far beyond any measurement, and its fourth power is still exact enough
 
 
@@ -83,6 +84,36 @@ def check_problem(problem: ValuationProblem, *, labels: bool = True, validation:
         check_labels(problem.y, problem.task)
     if validation:
         _check_validation(problem)
+
+
+def check_training_data(X: Matrix, y: Matrix, target: Matrix, task: Task) -> None:
+    """Refuse what cannot be valued.
+
+    Constant features are no error: they carry no information, the transport is then 0 for every sample and
+    the values come from the target loss alone.
+
+    Raises:
+        LossValError: fewer than 10 samples, no target domain, no columns, anything not finite, a constant
+            target, a single class, or class labels other than 0..c-1.
+    """
+    if len(X) < _LEAST_FOR_TRAINING:
+        raise LossValError(
+            f"{len(X)} labelled training samples; at least {_LEAST_FOR_TRAINING} are needed. Import more tests "
+            "or move samples from validation to training"
+        )
+    if not len(target):
+        raise LossValError(
+            "no rows stand for the target domain; mark samples as validation or add candidates"
+        )
+    if len(y) != len(X) or X.shape[1] != target.shape[1]:
+        raise LossValError(f"shapes do not fit: X {X.shape}, y {y.shape}, target domain {target.shape}")
+    if not X.shape[1]:
+        raise LossValError("the features have no column left; declare a feature that some training row has")
+    for name, array in (("features", X), ("target", y), ("target-domain features", target)):
+        if not np.isfinite(array).all():
+            row = int(np.argwhere(~np.isfinite(array))[0][0])
+            raise LossValError(f"{name}: row {row} has NaN or infinity; correct or remove that row")
+    check_labels(y, task)
 
 
 def check_labels(y: Matrix, task: Task) -> None:

@@ -28,15 +28,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worker.lossval import checkpoint
+from worker.lossval.checkpoint import (
+    Checkpoint,
+    check_identity,
+    drive,
+    pack,
+    restore_training,
+    training_tensors,
+    unpack,
+)
 from worker.lossval.config import LossValConfig, Progress, Task, no_progress
 from worker.lossval.data_weights import DataWeights
 from worker.lossval.encoding import Matrix
 from worker.lossval.errors import LossValError
+from worker.lossval.losses import normalize_weights
 from worker.lossval.network import EnsembleNetwork
+from worker.lossval.problem import check_training_data
 from worker.lossval.result import LossValResult, TrainingCurve, spearman
 from worker.lossval.sinkhorn_divergence import SinkhornDivergence, ValidationSide
-from worker.lossval.training import check_training_data
 
 _PROGRESS_SECONDS = 0.2
 _INSIDE_LOGARITHM = 1e-8  # the published cross-entropy is -log(probability + 1e-8)
@@ -86,11 +95,12 @@ class PublishedPass:
     """Result of one pass.
 
     Attributes:
-        result: data values. `weights` are the values: mean 1 at first, unnormalised, possibly negative.
-            `value_target_loss` and `value_transport` are how far each half of the loss has moved the weight, so
-            value = 1 + both. `transport_cost` and `transport_divergence` are means over the minibatches of the
-            last epoch, with the published masses. Every member trains on every row, so the curve has no loss on
-            rows held out: its `held_out_loss` repeats the training loss.
+        result: data values: the final weights, which start at 1 and may become negative. `weights` are their
+            positive part scaled to mean 1, for whoever weighs samples by them. `value_target_loss` and
+            `value_transport` are how far each half of the loss has moved the weight, so value = 1 + both.
+            `transport_cost` and `transport_divergence` are means over the minibatches of the last epoch, with
+            the published masses. The curve has no held-out loss: every member trains on every row, so that
+            column repeats the training loss.
         member_weights: (K, n) final weights of each member.
         network: the in-run network, trained with the LossVal loss, on CPU.
     """
@@ -161,6 +171,8 @@ def train_published(
     seed: int = 0,
     device: str = "cpu",
     progress: Progress = no_progress,
+    checkpoint: Checkpoint | None = None,
+    resume: bytes | None = None,
 ) -> PublishedPass:
     """Value n samples with the published loop.
 
@@ -172,19 +184,20 @@ def train_published(
         seed: the only source of randomness.
         device: where network, weights and transport live; the latter two in float64.
         progress: called at least twice a second; what it raises passes through.
+        checkpoint: called with the state between two epochs, at most once a second.
+        resume: such a state of the same data, settings and seed, to go on from.
 
     Returns:
-        A `PublishedPass`; same input, seed and machine give the same bytes.
+        A `PublishedPass`; same input, seed and machine give the same bytes, interrupted or not.
 
     Raises:
+        CheckpointError: `resume` is of another run.
         LossValError: see `check_training_data`; or the training diverged.
 
     Cost: O(epochs n K (m + d h + h^2)) time for minibatches of fixed size, O(n (d + K)) memory.
     """
     run = PublishedRun(X, y, target, settings or PublishedSettings(), seed=seed, device=device)
-    while not run.done:
-        run.train_epoch(progress)
-    return run.finish()
+    return drive(run, progress=progress, checkpoint=checkpoint, resume=resume)
 
 
 class PublishedRun:
@@ -203,8 +216,8 @@ class PublishedRun:
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
-        check_training_data(X, y, target, LossValConfig(task=settings.task))
-        self.settings = settings
+        check_training_data(X, y, target, settings.task)
+        self.settings, self.seed = settings, seed
         self.device = torch.device(device)
         self.generator = torch.Generator().manual_seed(seed)
         self.X = torch.from_numpy(X).double().to(self.device)
@@ -300,19 +313,9 @@ class PublishedRun:
 
     def state(self) -> bytes:
         """Checkpoint between two epochs; never pickle."""
-        optimizer = {
-            f"optimizer.{index}.{name}": tensor
-            for index, moments in self.optimizer.state_dict()["state"].items()
-            for name, tensor in moments.items()
-        }
-        tensors = {
-            **{f"network.{name}": tensor for name, tensor in self.network.state_dict().items()},
-            **optimizer,
-            "weights": self.weights.state(),
-            "self_terms": self.validation.state(),
-            "generator": self.generator.get_state(),
-        }
-        return checkpoint.pack(tensors, {**self._identity(), "epoch": self.epoch, "curve": self.curve})
+        tensors = training_tensors(self.network, self.optimizer, self.generator)
+        tensors |= {"weights": self.weights.state(), "self_terms": self.validation.state()}
+        return pack(tensors, {**self._identity(), "epoch": self.epoch, "curve": self.curve})
 
     def restore(self, data: bytes) -> None:
         """Go on from `state()` of a run with the same data, settings and seed, to the same bytes.
@@ -320,31 +323,25 @@ class PublishedRun:
         Raises:
             CheckpointError: foreign bytes, or those of another run.
         """
-        tensors, state = checkpoint.unpack(data)
-        if any(state.get(name) != value for name, value in self._identity().items()):
-            raise checkpoint.CheckpointError(
-                "the checkpoint is of a run with other data or settings; start the run from the beginning"
-            )
-        self.network.load_state_dict(
-            {name[8:]: tensor for name, tensor in tensors.items() if name.startswith("network.")}
-        )
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, moment = name.split(".", 2)
-                moments.setdefault(int(index), {})[moment] = tensor
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        tensors, state = unpack(data)
+        check_identity(state, self._identity())
+        restore_training(tensors, self.network, self.optimizer, self.generator)
         self.epoch = int(state["epoch"])
         steps = self.epoch * math.ceil(len(self.X) / self.settings.minibatch_size)
         self.weights.restore(tensors["weights"], steps)
         self.validation.restore(tensors["self_terms"])
-        self.generator.set_state(tensors["generator"])
         self.curve = [tuple(entry) for entry in state["curve"]]
 
     def _identity(self) -> dict[str, object]:
         """What a checkpoint must agree with."""
         settings = {**vars(self.settings), "hidden": list(self.settings.hidden or ())}
-        return {"loop": "published", "settings": settings, "rows": len(self.X), "columns": self.X.shape[1]}
+        return {
+            "loop": "published",
+            "seed": self.seed,
+            "settings": settings,
+            "rows": len(self.X),
+            "columns": self.X.shape[1],
+        }
 
     def finish(self) -> PublishedPass:
         """Values after the epochs trained so far, at least one."""
@@ -358,7 +355,7 @@ class PublishedRun:
             value_target_loss=target.mean(dim=0).numpy(),
             value_transport=transport.mean(dim=0).numpy(),
             rank_stability=half_stability(members),
-            weights=values,
+            weights=normalize_weights(torch.from_numpy(values).clamp_min(0.0)).numpy(),
             transport_cost=cost[-1],
             transport_divergence=divergence[-1],
             curve=TrainingCurve(losses, losses, effective),

@@ -90,8 +90,8 @@ def choose(
 
     Args:
         candidates: by name, trained on the same rows; `plain` is among them, the others of `CANDIDATES` may be.
-        value_target_loss: (n,) one minus the probability that a label is wrong; the share below a half bounds that
-            of wrong labels.
+        value_target_loss: (n,) one minus the probability that a label is wrong; the mean probability bounds the
+            share of wrong labels.
         evaluation: rows to choose by and to report on.
 
     Returns:
@@ -108,7 +108,7 @@ def choose(
         for name in names
     }
     share = estimate_wrong_label_share(
-        candidates["plain"].residuals, most=float((value_target_loss < 0.5).mean())
+        candidates["plain"].residuals, most=float((1.0 - value_target_loss).mean())
     )
     surrogates = {name: candidates[name].calibrated(share) for name in names}
     validation = {name: _measured(surrogates[name], evaluation.validation, evaluation) for name in names}

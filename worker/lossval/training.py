@@ -27,8 +27,6 @@ A value is `P(sound) * R`, R = min(1, exp(-2 a dS/dw_n / OT_w)), in [0, 1]; what
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -36,7 +34,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.lossval.checkpoint import check_identity, pack, restore_training, training_tensors, unpack
+from worker.lossval.checkpoint import (
+    Checkpoint,
+    check_identity,
+    drive,
+    pack,
+    restore_training,
+    training_tensors,
+    unpack,
+)
 from worker.lossval.config import LossValConfig, Progress, no_progress
 from worker.lossval.encoding import Matrix
 from worker.lossval.errors import LossValError
@@ -50,7 +56,7 @@ from worker.lossval.mixture import (
     scaled_isolation,
 )
 from worker.lossval.network import EnsembleNetwork
-from worker.lossval.problem import check_labels
+from worker.lossval.problem import check_training_data
 from worker.lossval.result import LossValResult, TrainingCurve, Vector, spearman
 from worker.lossval.transport import (
     TargetPotential,
@@ -62,15 +68,11 @@ from worker.lossval.transport import (
 
 _DEFAULT_STEPS = 200
 _LEAST_EPOCHS = 20
-_MEMORY = 0.9  # of the running mean of a sample's scores, per visit
+_SMALLEST_MINIBATCH = 16
 _WEIGHT_UPDATES = 40  # about so often the weights are solved for
 _FIRST_FIT, _REFIT, _LAST_FIT = 60, 10, 60  # iterations of EM
-_CHECKPOINT_SECONDS = 1.0
 _MOST_PULL = 5.0  # bound of the exponent of the relevance
-_LEAST_SAMPLES = 10
 _STATE = ("weights", "recent_scores", "late_scores")
-
-Checkpoint = Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
@@ -125,48 +127,14 @@ def train_lossval(
     Cost: O(epochs n K (d h + h^2)) time, O(n (d + K) + A^2) memory: linear in n (A: `max_anchors`).
     """
     config = config or LossValConfig()
-    check_training_data(X, y, target, config)
+    check_training_data(X, y, target, config.task)
     run = ValuationRun(X, y, target, config, seed, device)
-    epochs = config.epochs or max(_LEAST_EPOCHS, math.ceil(_DEFAULT_STEPS / run.steps_per_epoch))
-    if resume is not None:
-        run.restore(resume)
-    saved = time.monotonic()
-    while run.epoch < epochs:
-        run.train_epoch(epochs, progress)
-        if checkpoint is not None and time.monotonic() - saved >= _CHECKPOINT_SECONDS:
-            checkpoint(run.state())
-            saved = time.monotonic()
-    return run.finish()
+    return drive(run, progress=progress, checkpoint=checkpoint, resume=resume)
 
 
-def check_training_data(X: Matrix, y: Matrix, target: Matrix, config: LossValConfig) -> None:
-    """Refuse what cannot be valued.
-
-    Constant features are no error: they carry no information, the transport is then 0 for every sample and
-    the values come from the target loss alone.
-
-    Raises:
-        LossValError: fewer than 10 samples, no target domain, no columns, anything not finite, a constant
-            target, a single class, or class labels other than 0..c-1.
-    """
-    if len(X) < _LEAST_SAMPLES:
-        raise LossValError(
-            f"{len(X)} labelled training samples; at least {_LEAST_SAMPLES} are needed. Import more tests "
-            "or move samples from validation to training"
-        )
-    if not len(target):
-        raise LossValError(
-            "no rows stand for the target domain; mark samples as validation or add candidates"
-        )
-    if len(y) != len(X) or X.shape[1] != target.shape[1]:
-        raise LossValError(f"shapes do not fit: X {X.shape}, y {y.shape}, target domain {target.shape}")
-    if not X.shape[1]:
-        raise LossValError("the features have no column left; declare a feature that some training row has")
-    for name, array in (("features", X), ("target", y), ("target-domain features", target)):
-        if not np.isfinite(array).all():
-            row = int(np.argwhere(~np.isfinite(array))[0][0])
-            raise LossValError(f"{name}: row {row} has NaN or infinity; correct or remove that row")
-    check_labels(y, config.task)
+def default_epochs(n: int, minibatch_size: int) -> int:
+    """As many passes as make 200 optimiser steps, at least 20."""
+    return max(_LEAST_EPOCHS, math.ceil(_DEFAULT_STEPS / math.ceil(n / minibatch_size)))
 
 
 def split_members(members: int, n: int, held_out: int, generator: torch.Generator) -> Tensor:
@@ -226,7 +194,7 @@ class ValuationRun:
         isolation = isolation_potential(
             self.X64, uniform, generator=self.generator, settings=config.isolation
         )
-        self.isolation = scaled_isolation(isolation.numpy())
+        self.isolation = scaled_isolation(isolation.numpy(), X.shape[1])
         self.weights = torch.ones(len(self.halves), self.n, device=self.device)
         self.recent_scores = torch.zeros_like(self.weights)  # of the left-out members of each half
         self.late_scores = torch.zeros(config.members, self.n, device=self.device)
@@ -236,12 +204,21 @@ class ValuationRun:
         self.epoch = self.late_epochs = 0
         self.curve: list[tuple[float, float, float]] = []
 
-    @property
-    def steps_per_epoch(self) -> int:
-        return math.ceil(self.n / self.config.minibatch_size)
+        self.epochs = config.epochs or default_epochs(self.n, config.minibatch_size)
+        # Few epochs of few rows are cut into smaller minibatches: a network needs its steps to learn anything.
+        rows_for_steps = math.ceil(self.n * self.epochs / _DEFAULT_STEPS)
+        self.minibatch_size = min(config.minibatch_size, max(rows_for_steps, _SMALLEST_MINIBATCH))
+        # The running mean of a sample's scores reaches over a twentieth of the epochs.
+        self.memory = max(0.0, 1.0 - 20.0 / self.epochs)
 
-    def train_epoch(self, epochs: int, progress: Progress) -> None:
-        batches = minibatches(self.n, self.config.minibatch_size, self.generator)
+    @property
+    def done(self) -> bool:
+        return self.epoch >= self.epochs
+
+    def train_epoch(self, progress: Progress = no_progress) -> None:
+        """One pass over the training rows."""
+        epochs = self.epochs
+        batches = minibatches(self.n, self.minibatch_size, self.generator)
         late = self.epoch >= epochs // 2
         figures = []
         for step, index in enumerate(batches):
@@ -271,7 +248,7 @@ class ValuationRun:
         losses = losses.detach()
         scores = outputs.detach().squeeze(-1) if self.regression else (-losses).exp()
         seen = self.recent_scores[:, index]
-        memory = _MEMORY if self.epoch else 0.0
+        memory = self.memory if self.epoch else 0.0
         self.recent_scores[:, index] = memory * seen + (1 - memory) * self._left_out_mean(scores, held_out)
         if late:
             self.late_scores[:, index] += scores

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
+from worker.lossval.checkpoint import Checkpoint
 from worker.lossval.config import LossValConfig, Progress, no_progress
 from worker.lossval.encoding import FeatureEncoder, FeatureSpec, Matrix, Row
 from worker.lossval.errors import LossValError
 from worker.lossval.fitting import FittedSurrogate, fit_surrogate, wrap_network
+from worker.lossval.passes import Valued, value_samples
+from worker.lossval.problem import check_training_data
 from worker.lossval.result import LossValResult
 from worker.lossval.serving import Evaluation, Labelled, check_load_case, choose
 from worker.lossval.surrogate import Surrogate, TargetScaling
-from worker.lossval.training import LossValPass, check_training_data, train_lossval
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ def run_valuation(
     progress: Progress = no_progress,
     holdout: Labelled | None = None,
     load_case: str | None = None,
+    checkpoint: Checkpoint | None = None,
+    resume: bytes | None = None,
 ) -> ValuationOutcome:
     """Value the training rows and train the serving surrogate.
 
@@ -67,22 +72,25 @@ def run_valuation(
         progress: called with a fraction that never falls; what it raises passes through.
         holdout: labelled rows that are reported on and decide nothing.
         load_case: name of a categorical feature: the figures are also given for each of its categories.
+        checkpoint: called with the state of the valuation pass, at most once a second.
+        resume: such a state of the same data, configuration and seed, to go on from to the same bytes.
 
     Raises:
+        CheckpointError: `resume` is of another run.
         LossValError: see `training.check_training_data`; a value that is no number; a classification task; a
             load case that is no categorical feature.
     """
     config = config or LossValConfig()
     if config.task != "regression":
-        raise LossValError("a surrogate predicts a number; use `train_lossval` to value classified samples")
+        raise LossValError("a surrogate predicts a number; use `crashscout value` for classes")
     check_load_case(features, load_case)
     y = np.asarray(y, dtype=np.float64)
     encoder = FeatureEncoder.fit(features, train_rows)
     X, target_X = encoder.transform(train_rows), encoder.transform(target_rows)
-    check_training_data(X, y, target_X, config)
+    check_training_data(X, y, target_X, config.task)
     validation, holdout = _checked(validation, "validation"), _checked(holdout, "holdout")
     scaling = TargetScaling.fit(y)
-    valued = train_lossval(
+    valued = value_samples(
         X,
         scaling.scale(y),
         target_X,
@@ -90,8 +98,12 @@ def run_valuation(
         seed=seed,
         device=device,
         progress=_part(progress, 0.0, 0.4, "data values"),
+        checkpoint=checkpoint,
+        resume=resume,
     )
-    candidates = {"in_run": _in_run(valued, encoder, scaling, X, y, validation)}
+    candidates = {}
+    if valued.held_out is not None:  # without left-out rows it has no out-of-fold residuals to serve with
+        candidates["in_run"] = _in_run(valued, valued.held_out, encoder, scaling, (X, y), validation)
     for name, weights, start in (("plain", None, 0.4), ("weighted", valued.result.weights, 0.7)):
         candidates[name] = fit_surrogate(
             encoder,
@@ -142,23 +154,16 @@ def _part(progress: Progress, start: float, end: float, stage: str) -> Progress:
 
 
 def _in_run(
-    valued: LossValPass,
+    valued: Valued,
+    held_out: Tensor,
     encoder: FeatureEncoder,
     scaling: TargetScaling,
-    X: Matrix,
-    y: Matrix,
+    trained_on: tuple[Matrix, Matrix],
     validation: Labelled | None,
 ) -> FittedSurrogate:
     scaled = None
     if validation is not None:
         scaled = encoder.transform(validation[0]), scaling.scale(validation[1])
-    return wrap_network(
-        valued.network,
-        valued.held_out,
-        encoder,
-        scaling,
-        X,
-        scaling.scale(y),
-        valued.result.weights,
-        scaled,
-    )
+    X, y = trained_on
+    weights = valued.result.weights
+    return wrap_network(valued.network, held_out, encoder, scaling, X, scaling.scale(y), weights, scaled)

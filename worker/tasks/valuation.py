@@ -12,6 +12,7 @@ from worker.loading import load_snapshot
 from worker.lossval.config import LossValConfig
 from worker.lossval.valuation import run_valuation
 from worker.storing import campaign_of, freeze, store_valuation
+from worker.tasks.checkpoints import Checkpoints
 from worker.tasks.lifecycle import ActiveRun, execute
 
 
@@ -27,18 +28,23 @@ def _compute(run: ActiveRun) -> None:
         snapshot = load_snapshot(session, campaign_of(session, row), seed=row.seed)
     with run.transaction() as session:
         freeze(session, row, snapshot, device=str(device))
-    outcome = run_valuation(
-        snapshot.features,
-        snapshot.train.rows,
-        snapshot.train.targets,
-        snapshot.target_rows,
-        (snapshot.validation.rows, snapshot.validation.targets),
-        config=configuration_of(row.configuration),
-        seed=row.seed,
-        device=str(device),
-        progress=run.report,
-        holdout=(snapshot.holdout.rows, snapshot.holdout.targets),
-        load_case=snapshot.load_case,
+    checkpoints = Checkpoints(run, snapshot.data_hash)
+    outcome = checkpoints.resume(
+        lambda state: run_valuation(
+            snapshot.features,
+            snapshot.train.rows,
+            snapshot.train.targets,
+            snapshot.target_rows,
+            (snapshot.validation.rows, snapshot.validation.targets),
+            config=configuration_of(row.configuration),
+            seed=row.seed,
+            device=str(device),
+            progress=run.report,
+            holdout=(snapshot.holdout.rows, snapshot.holdout.targets),
+            load_case=snapshot.load_case,
+            checkpoint=checkpoints.save,
+            resume=state,
+        )
     )
     metrics = {**outcome.metrics, "target_unit": snapshot.target.unit}
     with run.transaction() as session:

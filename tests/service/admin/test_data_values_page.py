@@ -85,8 +85,8 @@ def test_runs_without_some_figures_are_shown(
 
 def test_chart_data_is_whole_and_in_order(dashboard: TestClient, rows: Rows) -> None:
     data = json.loads(soup_of(dashboard, page_of(rows)).select_one("#chart-data").string)
-    assert data["values"] == [[1, 0.25, "T-0"], [2, -1.5, "T-1"], [3, -4.25, "T-2"], [4, -6.5, "T-3"]]
-    assert data["sides"][3] == [-1.0, -6.5, "T-3"]
+    assert data["values"] == [[1, 0.99, "T-0"], [2, 0.75, "T-1"], [3, 0.125, "T-2"], [4, 0.02, "T-3"]]
+    assert data["sides"][3] == [0.9, 0.02, "T-3"]
     assert data["total"] == 4
 
 

@@ -126,8 +126,9 @@ def test_classes_are_texts(value, tables, tmp_path):
     document = json.loads(output)
     assert document["classes"] == ["mild", "severe"]
     assert document["least_valuable"][0]["target"] in {"mild", "severe"}
-    worst = {line["row"] for line in document["least_valuable"]}
-    assert sum(row < WRONG for row in worst) >= 5  # of 10; a random order finds 1
+    with (tmp_path / "values.csv").open() as file:
+        found = sorted(csv.DictReader(file), key=lambda line: float(line["value_target_loss"]))
+    assert sum(int(line["row"]) < WRONG for line in found[:WRONG]) >= 8  # of 15; a random order finds 1.5
 
 
 def test_an_identifier_can_be_ignored(value, tables, tmp_path):
@@ -214,18 +215,22 @@ def test_an_older_result_survives_a_failure(value, tmp_path):
 
 
 def test_ctrl_c_ends_the_run_and_leaves_nothing(tables, tmp_path):
-    command = [sys.executable, "-m", "service.cli", "value", tables / "train.csv", "--target", "rolc_g"]
+    # What a shell starts in the background is deaf to Ctrl-C, and so is what that starts.
+    hear = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    command = [sys.executable, "-c", hear, sys.executable, "-m", "service.cli", "value"]
+    command += [tables / "train.csv", "--target", "rolc_g", "--epochs", "100000000"]
     command += ["--validation", tables / "validation.csv", "--output", tmp_path / "values.csv"]
-    process = subprocess.Popen(
-        [*command, "--epochs", "100000000"], stderr=subprocess.PIPE, text=True, env=os.environ
-    )
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
     maps = Path(f"/proc/{process.pid}/maps")
     deadline = time.monotonic() + 60
     while "libtorch_cpu" not in maps.read_text() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(3)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode in {130, -signal.SIGINT}  # a shell shows 130 for both
     assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == []

@@ -110,16 +110,17 @@ def test_density_of_distinct_values_is_that_of_scipy_and_blind_to_repetition():
     assert np.isfinite(density_of_values(np.ones(4))).all()
 
 
-def test_isolation_is_scaled_by_median_and_deviation_and_its_tail_shortened():
-    isolation = np.random.default_rng(2).normal(10.0, 3.0, size=1001)
-    isolation[0] = 10.0 + 300.0
-    u = scaled_isolation(isolation)
-    assert np.median(u) == pytest.approx(0.0, abs=1e-9)
-    order = isolation.argsort()
-    assert (np.diff(u[order]) >= 0).all()
-    straight = (isolation - np.median(isolation)) / (
-        1.4826 * np.median(abs(isolation - np.median(isolation)))
+@pytest.mark.parametrize("columns", [2, 4, 10])
+def test_isolation_of_sound_features_becomes_normal(columns):
+    shape = 3.0 * columns
+    isolation = 5.0 + 0.3 * np.random.default_rng(2).gamma(shape, size=20_000)
+    u = scaled_isolation(isolation, columns)
+    assert np.quantile(u, [0.05, 0.5, 0.95, 0.999]) == pytest.approx(
+        norm.ppf([0.05, 0.5, 0.95, 0.999]), abs=0.15
     )
-    assert u[0] == pytest.approx((((1 + straight[0]) ** 0.75) - 1) / 0.75)
-    np.testing.assert_allclose(scaled_isolation(7.0 * isolation + 4.0), u, rtol=1e-9, atol=1e-9)
-    assert scaled_isolation(np.full(5, math.pi)).tolist() == [0.0] * 5
+    np.testing.assert_allclose(scaled_isolation(7.0 * isolation - 4.0, columns), u, rtol=1e-9, atol=1e-9)
+    assert (np.diff(u[isolation.argsort()]) >= 0).all()
+
+
+def test_equal_isolation_says_nothing():
+    assert scaled_isolation(np.full(5, math.pi), 3).tolist() == [0.0] * 5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from worker.lossval import training
+from worker.lossval import checkpoint
 from worker.lossval.checkpoint import CheckpointError
 from worker.lossval.config import LossValConfig
 from worker.lossval.errors import LossValError
@@ -140,7 +140,7 @@ def test_an_interrupted_run_continues_to_the_same_bytes(task, size):
     for epoch in (1, 9, 19):  # while warming up, with weights, among the late epochs
         run = ValuationRun(X, y, target, config, 5, "cpu")
         while run.epoch < epoch:
-            run.train_epoch(20, lambda fraction, message: None)
+            run.train_epoch()
         resumed = train_lossval(X, y, target, config=config, seed=5, resume=run.state())
         for name, array in vars(whole.result).items():
             if isinstance(array, np.ndarray):
@@ -152,7 +152,7 @@ def test_an_interrupted_run_continues_to_the_same_bytes(task, size):
 
 def test_checkpoints_come_at_most_once_a_second_and_only_fit_their_own_run(monkeypatch):
     X, y, target, _ = make_data(n=40)
-    monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "_SAVE_SECONDS", 0.0)
     states = []
     train_lossval(X, y, target, config=SHORT, checkpoint=states.append)
     assert len(states) == 10

@@ -36,8 +36,8 @@ def test_a_wrong_class_has_the_lowest_value(rng):
 def test_the_spread_is_zero_where_one_network_judges_and_positive_where_two_do(rng):
     X = rng.normal(size=(50, 2))
     problem = problem_of(X, X[:, 0], "regression")
-    one = OutOfFoldLoss(LossValConfig(members=4, train_fraction=0.75, epochs=5))(problem)
-    two = OutOfFoldLoss(LossValConfig(members=4, train_fraction=0.5, epochs=5))(problem)
+    one = OutOfFoldLoss(LossValConfig(members=4, epochs=5))(problem)
+    two = OutOfFoldLoss(LossValConfig(members=8, epochs=5))(problem)
     np.testing.assert_array_equal(one.spread, 0.0)
     assert (two.spread > 0).all()
 
