@@ -41,7 +41,6 @@ from worker.lossval.config import LossValConfig, Progress, Task, no_progress
 from worker.lossval.data_weights import DataWeights
 from worker.lossval.encoding import Matrix
 from worker.lossval.errors import LossValError
-from worker.lossval.losses import normalize_weights
 from worker.lossval.network import EnsembleNetwork
 from worker.lossval.problem import check_training_data
 from worker.lossval.result import LossValResult, TrainingCurve, spearman
@@ -355,12 +354,18 @@ class PublishedRun:
             value_target_loss=target.mean(dim=0).numpy(),
             value_transport=transport.mean(dim=0).numpy(),
             rank_stability=half_stability(members),
-            weights=normalize_weights(torch.from_numpy(values).clamp_min(0.0)).numpy(),
+            weights=_positive_part(values),
             transport_cost=cost[-1],
             transport_divergence=divergence[-1],
             curve=TrainingCurve(losses, losses, effective),
         )
         return PublishedPass(result, members, self.network.cpu())
+
+
+def _positive_part(values: Matrix) -> Matrix:
+    """(n,) max(value, 0) scaled to mean 1; ones if no value is positive."""
+    positive = np.maximum(values, 0.0)
+    return positive / positive.mean() if positive.any() else np.ones_like(values)
 
 
 def half_stability(members: Matrix) -> float | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from worker.lossval import published
 from worker.lossval.checkpoint import CheckpointError
 from worker.lossval.config import LossValConfig
 from worker.lossval.errors import LossValError
@@ -279,3 +280,8 @@ def test_a_run_takes_task_epochs_and_members_from_the_configuration():
     config = LossValConfig(task="classification", epochs=5, members=3)
     assert PublishedSettings.of(config) == PublishedSettings(task="classification", epochs=5, members=3)
     assert PublishedSettings.of(LossValConfig()).epochs == 30
+
+
+def test_weights_for_others_are_the_positive_part_and_equal_where_nothing_is_positive():
+    assert published._positive_part(np.array([2.0, -1.0, 1.0])).tolist() == [2.0, 0.0, 1.0]
+    assert published._positive_part(np.array([-2.0, -1.0])).tolist() == [1.0, 1.0]
