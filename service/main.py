@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from service import error_handlers, health
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
+from service.campaigns.routes import library_router as feature_schemas
 from service.campaigns.routes import router as campaigns
 from service.database.engine import make_engine, make_session_factory
 from service.dependencies import principal_of, refuse_cross_site
@@ -69,7 +70,7 @@ def _api() -> APIRouter:
     api = APIRouter(
         prefix="/api/v1", dependencies=[Depends(principal_of)], responses=responses(400, 401, 403, 422, 503)
     )
-    for router in (campaigns, samples, uploads, valuations, acquisitions):
+    for router in (campaigns, feature_schemas, samples, uploads, valuations, acquisitions):
         api.include_router(router)
     return api
 
