@@ -19,6 +19,7 @@ __all__ = [
     "Quarantined",
     "label_occupants",
     "read_crash_test",
+    "recognise",
 ]
 
 READERS: Mapping[str, Callable[[FileSet], CrashTest]] = {"ev5": read_ev5}
@@ -42,9 +43,25 @@ def read_crash_test(path: Path, *, file_format: str = "auto") -> CrashTest:
     if file_format != "auto":
         _check_format(file_format, path.name)
     with open_files(path) as files:
-        found = file_format if file_format != "auto" else _detect(files)
-        _check_format(found, files.label)
-        return READERS[found](files)
+        return READERS[_format_of(files, file_format)](files)
+
+
+def recognise(path: Path, *, file_format: str = "auto") -> str:
+    """The format under which `read_crash_test` would read the path; only names and sizes are looked at.
+
+    Raises:
+        FileFormatError, TooLargeError: as `read_crash_test`, as far as it shows without reading signals.
+    """
+    if file_format != "auto":
+        _check_format(file_format, path.name)
+    with open_files(path) as files:
+        return _format_of(files, file_format)
+
+
+def _format_of(files: FileSet, file_format: str) -> str:
+    found = file_format if file_format != "auto" else _detect(files)
+    _check_format(found, files.label)
+    return found
 
 
 def _detect(files: FileSet) -> str:

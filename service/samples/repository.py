@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, column,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
-from service.database.models import Recommendation, Sample, Source
+from service.database.models import LabelChange, Recommendation, Sample, Source
 from service.lifecycles import PENDING
 from service.pagination import PageRequest
 from service.samples.schemas import SampleFilter
@@ -39,6 +39,21 @@ def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
     statement = insert(Sample).from_select([each.name for each in columns], in_order).returning(Sample.id)
     # Identity keys are drawn in the order of the select, RETURNING promises none.
     return sorted(session.scalars(statement))
+
+
+def record_labels(session: Session, sample_ids: Sequence[int], *, actor: str, reason: str) -> None:
+    """Add the present labels of the samples to their history, in one statement; candidates have none to add."""
+    columns = (Sample.id, Sample.target, Sample.label_definition, Sample.label_details)
+    present = select(*columns, literal(actor), literal(reason)).where(
+        Sample.id == literal(list(sample_ids), ARRAY(BigInteger)).any_(), Sample.target.is_not(None)
+    )
+    names = ("sample_id", "target", "label_definition", "label_details", "actor", "reason")
+    session.execute(insert(LabelChange).from_select(names, present.order_by(Sample.id)))
+
+
+def label_changes(session: Session, sample_id: int) -> Sequence[LabelChange]:
+    statement = select(LabelChange).where(LabelChange.sample_id == sample_id)
+    return session.scalars(statement.order_by(LabelChange.id)).all()
 
 
 def get(session: Session, sample_id: int) -> Sample | None:

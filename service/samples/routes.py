@@ -18,7 +18,14 @@ from service.dependencies import (
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.samples import service
-from service.samples.schemas import BulkResult, OnError, SampleCreate, SampleFilter, SampleRead
+from service.samples.schemas import (
+    BulkResult,
+    LabelChangeRead,
+    OnError,
+    SampleCreate,
+    SampleFilter,
+    SampleRead,
+)
 from service.samples.tables import read_rows
 
 router = APIRouter(tags=["samples"], route_class=GuardedRoute)
@@ -97,3 +104,9 @@ def read_sample(sample_id: int, session: SessionDep) -> SampleRead:
     """One sample."""
     sample = service.get(session, sample_id)
     return service.read(sample, sample.source.name)
+
+
+@router.get("/samples/{sample_id}/label-changes", responses=responses(404))
+def list_label_changes(sample_id: int, session: SessionDep) -> list[LabelChangeRead]:
+    """Every label that the sample ever had, oldest first; the last one is the present one."""
+    return [LabelChangeRead.model_validate(row) for row in service.label_changes(session, sample_id)]

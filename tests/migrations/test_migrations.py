@@ -16,7 +16,7 @@ from service.stack import free_port
 from tests.conftest import database_named
 from tests.support import psycopg_url
 
-APPEND_ONLY = ("recommendation_changes", "audit_events")
+APPEND_ONLY = ("recommendation_changes", "label_changes", "audit_events")
 
 
 @pytest.fixture
