@@ -227,8 +227,10 @@ def _refuse_what_speaks_against_it(made: list[Made], missing: list[FieldError], 
 
 
 def _drift_message(drift: dict[str, Any]) -> str:
-    limit = "" if drift["tolerance"] is None else f", tolerance {drift['tolerance']:g}"
-    return f"planned {drift['planned']}, executed {drift['executed']} {drift['unit']}{limit}"
+    if drift["difference"] is None:
+        return f"planned {drift['planned']}, executed {drift['executed']}"
+    unit, tolerance = drift["unit"], drift["tolerance"]
+    return f"planned {drift['planned']}, executed {drift['executed']} {unit}, tolerance {tolerance:g}"
 
 
 def _label_candidate(

@@ -6,7 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.ev5_writer import zipped
-from tests.support import API, create_campaign
+from tests.service.uploads.uploading import accept, parsed
+from tests.support import create_campaign
 
 FOLDER = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "nhtsa_10146"
 pytestmark = pytest.mark.skipif(
@@ -23,12 +24,8 @@ FEATURES = [
 def test_the_zipped_folder_becomes_the_samples_of_driver_and_passenger(client: TestClient) -> None:
     campaign_id = create_campaign(client, feature_schema=FEATURES)
     archive = zipped({path.name: path.read_bytes() for path in FOLDER.iterdir()}, folder="v10146")
-    answer = client.post(
-        f"{API}/uploads",
-        files={"file": ("v10146.zip", archive)},
-        data={"campaign_id": campaign_id, "source": "full_vehicle", "occupants": "all"},
-    )
-    assert answer.status_code == 201, answer.text
+    answer = accept(client, parsed(client, campaign_id, archive, occupants="all"))
+    assert answer.status_code == 200, answer.text
     driver, passenger = answer.json()["samples"]
     assert driver["target"] == pytest.approx(25.83, abs=0.05)
     assert driver["label_details"]["t1_ms"] == pytest.approx(23.7, abs=0.1)
