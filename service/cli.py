@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from service.errors import CrashscoutError, InputError, UnavailableError
+from service.imports.cli import app as imports
 from service.settings import load_settings
 
 # Packages that only the worker extra brings.
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(imports, name="import")
 
 
 @app.callback()

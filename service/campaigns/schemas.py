@@ -20,8 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from service.campaigns.leaks import known_after_test
 from service.errors import InputError
-from service.ingest.nhtsa_fields import known_after_test
 from service.vocabulary import FeatureKind, Oracle, SourceKind
 
 # Deeper documents are mistakes, and cost a stack frame per level wherever they are read.

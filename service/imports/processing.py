@@ -19,7 +19,8 @@ from service.campaigns import service as campaigns
 from service.database.engine import unit_of_work
 from service.database.models import Campaign, ImportRun, Upload
 from service.errors import ConflictError, CrashscoutError, TooLargeError, UnavailableError
-from service.imports.schemas import Outcome, parse_tests
+from service.imports.numbering import parse_tests
+from service.imports.schemas import Outcome
 from service.ingest.nhtsa_api import NhtsaClient, NhtsaConfig
 from service.ingest.nhtsa_metadata import NhtsaTest
 from service.lifecycles import UploadStatus

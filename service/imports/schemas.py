@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, computed_field
 
 from service.campaigns.schemas import Label, Strict
+from service.imports.numbering import parse_tests
 from service.runs.schemas import RunRead
 from service.uploads.schemas import Occupants
 from service.vocabulary import Split
-
-MOST_TESTS = 5_000
-_RANGE = re.compile(r"^(\d{1,6})(?:-(\d{1,6}))?$")
-
-
-def parse_tests(text: str) -> list[int]:
-    """Test numbers of a text such as `9000-9100,10146`, ascending, each once.
-
-    Raises:
-        ValueError: if it is none, or names more than `MOST_TESTS`.
-    """
-    numbers: set[int] = set()
-    for part in text.split(","):
-        found = _RANGE.match(part.strip())
-        if found is None:
-            raise ValueError(f"{part.strip()!r} is no test number or range: write 9000-9100 or 9000,9004")
-        first, last = int(found[1]), int(found[2] or found[1])
-        if last < first:
-            raise ValueError(f"{part.strip()!r} ends before it begins")
-        if last - first >= MOST_TESTS or len(numbers) > MOST_TESTS:
-            raise ValueError(f"more than {MOST_TESTS:,} tests: import them in several runs")
-        numbers.update(range(first, last + 1))
-    if len(numbers) > MOST_TESTS:
-        raise ValueError(f"more than {MOST_TESTS:,} tests: import them in several runs")
-    return sorted(numbers)
 
 
 def _check_tests(text: str) -> str:

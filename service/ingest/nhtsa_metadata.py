@@ -16,7 +16,7 @@ from typing import Any
 from service.errors import FileFormatError
 from service.ingest.derived import with_derived
 from service.ingest.ev5_features import number, occupant_features, test_features
-from service.ingest.ev5_records import Record
+from service.ingest.ev5_records import RECORD_FIELDS, Record
 from service.ingest.model import FeatureValue
 
 DRIVER_SEAT = "01"
@@ -175,8 +175,9 @@ def _text(value: object) -> str:
 
 
 def _record(kind: str, item: Mapping[str, Any]) -> Record:
-    """The EV5 record with the item's pre-test fields."""
-    record = {name: _text(item.get(name)) for name in _PLAIN[kind].split()}
+    """The EV5 record with the item's pre-test fields; all others are blank."""
+    record = dict.fromkeys(RECORD_FIELDS[kind], "")
+    record |= {name: _text(item.get(name)) for name in _PLAIN[kind].split()}
     for name in _CODED[kind].split():
         described = _text(item.get(f"{name}D")).upper()
         given = _text(item.get(name)).upper()

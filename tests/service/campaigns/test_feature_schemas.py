@@ -6,10 +6,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.campaigns.feature_schemas import FEATURE_SCHEMAS, NHTSA_FRONTAL_1
+from service.campaigns.leaks import known_after_test
 from service.campaigns.schemas import Target
 from service.ingest import label_occupants, read_crash_test
 from service.ingest.derived import with_derived
-from service.ingest.nhtsa_fields import known_after_test
 from service.samples.validation import SampleSchema, check_features
 from tests.ev5_writer import ev5_files, write_folder
 from tests.support import API, SOURCES, assert_problem, pointers
