@@ -149,7 +149,7 @@ def _show(run: dict[str, Any], *, as_json: bool) -> None:
                 typer.echo(f"{test['test']}: {test['outcome']}: {test.get('detail', '')}")
             for note in test.get("notes", []):
                 typer.echo(f"{test['test']}: {note}")
-        counts = ", ".join(f"{count} {name}" for name, count in metrics.get("outcomes", {}).items())
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(metrics.get("outcomes", {}).items()))
         typer.echo(f"import {run['id']} {run['status']}: {counts or 'nothing done'}")
     if run["status"] != "succeeded":
         reason = run["error_message"] or "it was cancelled"

@@ -137,10 +137,12 @@ class Importer:
             return {"outcome": Outcome.ALREADY_THERE}
         try:
             test = client.test(number)
-            if test is None or (test.not_frontal is None and test.ev5_url is None):
-                return {"outcome": Outcome.NO_DATA}
+            if test is None:
+                return {"outcome": Outcome.NO_DATA, "detail": "the database has no such test"}
             if test.not_frontal is not None:
                 return {"outcome": Outcome.NOT_FRONTAL, "detail": test.not_frontal}
+            if test.ev5_url is None:
+                return {"outcome": Outcome.NO_DATA, "detail": "the database has no EV5 file of it"}
             path = client.ev5(test)
         except UnavailableError as error:
             return {"outcome": Outcome.UNAVAILABLE, "detail": error.message}
