@@ -86,6 +86,17 @@ def config_of(settings: Settings) -> NhtsaConfig:
     )
 
 
+def _why_useless(test: NhtsaTest | None) -> dict[str, Any] | None:
+    """The entry of a test that is not worth a download; None for one that is."""
+    if test is None:
+        return {"outcome": Outcome.NO_DATA, "detail": "the database has no such test"}
+    if test.not_frontal is not None:
+        return {"outcome": Outcome.NOT_FRONTAL, "detail": test.not_frontal}
+    if test.ev5_url is None:
+        return {"outcome": Outcome.NO_DATA, "detail": "the database has no EV5 file of it"}
+    return None
+
+
 class Importer:
     """One slice of one import.
 
@@ -137,12 +148,9 @@ class Importer:
             return {"outcome": Outcome.ALREADY_THERE}
         try:
             test = client.test(number)
-            if test is None:
-                return {"outcome": Outcome.NO_DATA, "detail": "the database has no such test"}
-            if test.not_frontal is not None:
-                return {"outcome": Outcome.NOT_FRONTAL, "detail": test.not_frontal}
-            if test.ev5_url is None:
-                return {"outcome": Outcome.NO_DATA, "detail": "the database has no EV5 file of it"}
+            if (useless := _why_useless(test)) is not None:
+                return useless
+            assert test is not None
             path = client.ev5(test)
         except UnavailableError as error:
             return {"outcome": Outcome.UNAVAILABLE, "detail": error.message}

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, column, func, insert, literal, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    column,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
@@ -134,6 +145,26 @@ def candidates(session: Session, campaign_id: int) -> Sequence[Sample]:
         Sample.split == Split.TRAIN,
     )
     return session.scalars(statement.order_by(Sample.id)).all()
+
+
+def for_hygiene(session: Session, campaign_id: int) -> Sequence[tuple[Any, ...]]:
+    """Plain columns of all samples in the order of their ids: objects would cost most of the time."""
+    statement = (
+        select(
+            Sample.id,
+            Sample.external_id,
+            Sample.split,
+            Sample.status,
+            Source.name,
+            Sample.group,
+            func.coalesce(Sample.executed_features, Sample.planned_features),
+            Sample.target,
+            Sample.label_definition,
+        )
+        .join(Source, Source.id == Sample.source_id)
+        .where(Sample.campaign_id == campaign_id)
+    )
+    return [tuple(row) for row in session.execute(statement.order_by(Sample.id))]
 
 
 def open_sample_ids(session: Session, campaign_id: int, statuses: Iterable[Any] = PENDING) -> set[int]:

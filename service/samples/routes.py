@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response, status
+from fastapi import APIRouter, Depends, Query, Response, status
 
 from service.dependencies import (
     CampaignDep,
@@ -18,6 +18,7 @@ from service.dependencies import (
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.samples import service
+from service.samples.hygiene import HygieneReport
 from service.samples.schemas import (
     BulkResult,
     LabelChangeRead,
@@ -97,6 +98,16 @@ def list_samples(
     rows, more = service.page(session, campaign, wanted, page)
     items = [service.read(row, row.source.name) for row in rows]
     return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+
+
+@router.get("/campaigns/{campaign_id}/hygiene", responses=responses(404))
+def read_hygiene(
+    campaign: CampaignDep,
+    session: SessionDep,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Longest list of one kind of finding.")] = 50,
+) -> HygieneReport:
+    """Repeated and nearly repeated designs, leaks into the holdout, outliers among features and labels."""
+    return service.hygiene(session, campaign, limit=limit)
 
 
 @router.get("/samples/{sample_id}", responses=responses(404))

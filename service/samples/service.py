@@ -13,6 +13,7 @@ from service.database.models import Campaign, LabelChange, Sample
 from service.errors import ConflictError, FieldError, InputError, NotFoundError
 from service.pagination import PageRequest, cut_page
 from service.samples import repository
+from service.samples.hygiene import HygieneReport, HygieneRow, inspect
 from service.samples.schemas import (
     BulkResult,
     OnError,
@@ -222,3 +223,10 @@ def page(
     session: Session, campaign: Campaign, wanted: SampleFilter, request: PageRequest
 ) -> tuple[Sequence[Sample], bool]:
     return cut_page(repository.page(session, campaign.id, wanted, request), request.limit)
+
+
+def hygiene(session: Session, campaign: Campaign, *, limit: int) -> HygieneReport:
+    """What is suspicious about the campaign's data; see `hygiene.inspect`."""
+    kinds = {name: feature.kind.value for name, feature in schema_of(campaign).features.items()}
+    rows = [HygieneRow(*row) for row in repository.for_hygiene(session, campaign.id)]
+    return inspect(rows, kinds, limit=limit)
