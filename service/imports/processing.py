@@ -164,11 +164,17 @@ class Importer:
             return bool(samples_repository.known_external_ids(session, self._run.campaign_id, [name]))
 
     def _store(self, test: NhtsaTest, path: Path) -> dict[str, Any]:
-        """Upload, read and accept the file, as a person would."""
+        """Upload, read and accept the file, as a person would.
+
+        Raises:
+            UnavailableError: if our own disk cannot take it: no later test would fare better.
+        """
         try:
             upload = self._upload(test, path)
         except (ConflictError, TooLargeError) as error:
             return {"outcome": Outcome.NOT_ACCEPTED, "detail": str(error)}
+        except UnavailableError:
+            raise
         except CrashscoutError as error:
             path.unlink(missing_ok=True)  # damaged beyond its directory: another download may be whole
             return {"outcome": Outcome.UNREADABLE, "detail": str(error)}

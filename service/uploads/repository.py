@@ -95,7 +95,12 @@ def waiting(session: Session, *, longer_than_s: float) -> Sequence[Upload]:
 
 
 def queue_again(session: Session, campaign_id: int, label_definition: str) -> list[int]:
-    """Queue every upload that was read and whose original is kept; their ids."""
+    """Queue every upload that was read and whose original is kept; their ids. Those that wait take the new one."""
+    session.execute(
+        update(Upload)
+        .where(Upload.campaign_id == campaign_id, Upload.status == UploadStatus.QUEUED)
+        .values(label_definition=label_definition)
+    )
     statement = (
         update(Upload)
         .where(

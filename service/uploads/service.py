@@ -182,10 +182,11 @@ def accept(
     """
     changes = changes or Acceptance()
     upload = _locked(session, upload_id, UploadStatus.ACCEPTED)
+    campaign = campaigns.get(session, upload.campaign_id)
+    _refuse_another_definition(campaign, upload)
     wanted = _changed(UploadRequest.model_validate(upload.request), changes)
     made, missing = _made(session, upload, wanted)
     _refuse_what_speaks_against_it(made, missing, changes)
-    campaign = campaigns.get(session, upload.campaign_id)
     if wanted.sample_id is not None:
         stored = [_label_candidate(session, upload, wanted.sample_id, made, actor=actor)]
     else:
@@ -201,6 +202,17 @@ def accept(
         session, actor, "accept", "upload", upload.id, campaign_id=campaign.id, after=upload.sample_ids
     )
     return upload, stored
+
+
+def _refuse_another_definition(campaign: Campaign, upload: Upload) -> None:
+    """It was read while somebody changed the definition: its label would be the odd one out."""
+    definition = campaign.target["label_definition"]
+    if upload.label_definition != definition:
+        hint = f"POST /api/v1/campaigns/{campaign.id}/uploads:relabel with '{definition}' reads it again."
+        raise ConflictError(
+            f"The file was labelled by '{upload.label_definition}', the campaign's labels are by '{definition}'.",
+            hint=hint,
+        )
 
 
 def _changed(request: UploadRequest, changes: Acceptance) -> UploadRequest:

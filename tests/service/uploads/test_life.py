@@ -176,6 +176,44 @@ def test_a_lost_original_costs_no_label(client: TestClient) -> None:
     assert client.get(f"{API}/samples/{sample['id']}").json() == sample
 
 
+@pytest.mark.usefixtures("_second_definition")
+def test_a_file_that_waits_is_read_under_the_new_definition(client: TestClient) -> None:
+    campaign_id = campaign(client)
+    upload_id = upload(client, campaign_id, zipped(ev5_files())).json()["id"]
+    relabel(client, campaign_id)
+    assert read(client, upload_id)["label_definition"] == "test/2"
+
+
+@pytest.mark.usefixtures("_second_definition")
+def test_a_file_that_is_read_while_the_definition_changes_is_not_accepted_as_it_is(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = campaign(client)
+    upload_id = upload(client, campaign_id, zipped(ev5_files())).json()["id"]
+    real = processing.read_original
+
+    def meanwhile(row: Upload, settings: Any) -> dict[str, Any]:
+        relabel(client, campaign_id)
+        return real(row, settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(processing, "read_original", meanwhile)
+        assert read(client, upload_id)["label_definition"] == "rolc/1"
+    problem = assert_problem(accept(client, upload_id), 409, "conflict")
+    assert "labelled by 'rolc/1'" in problem["detail"]
+    relabel(client, campaign_id)
+    read(client, upload_id)
+    assert accept(client, upload_id).json()["samples"][0]["label_definition"] == "test/2"
+
+
+def test_a_folder_that_cannot_be_written_is_said_with_the_remedy(client: TestClient) -> None:
+    folder = client.app.state.settings.files_dir
+    folder.mkdir()
+    (folder / "uploads").write_text("in the way")
+    problem = assert_problem(upload(client, campaign(client), zipped(ev5_files())), 503, "unavailable")
+    assert "CRASHSCOUT_FILES_DIR" in problem["hint"]
+
+
 def test_an_unknown_label_definition_changes_nothing(client: TestClient) -> None:
     campaign_id = campaign(client)
     assert "rolc/1" in assert_problem(relabel(client, campaign_id, "rolc/99"), 422, "invalid_input")["hint"]

@@ -265,6 +265,20 @@ def test_a_cancelled_import_stops_and_keeps_what_it_has(
     assert len(samples(worker_sessions)) == 1
 
 
+def test_a_disk_that_takes_no_file_ends_the_import(
+    worker_sessions: Sessions, nhtsa: NhtsaServer, campaign_id: int
+) -> None:
+    folder = get_settings().files_dir
+    folder.mkdir()
+    (folder / "uploads").write_text("in the way")
+    nhtsa.add(9000)
+    run_id = request(worker_sessions, campaign_id, "9000-9001")
+    import_run(run_id)
+    run = read(worker_sessions, run_id)
+    assert (run.status, run.error_code) == (RunStatus.FAILED, "unavailable")
+    assert "CRASHSCOUT_FILES_DIR" in run.error_message
+
+
 def test_the_hash_names_the_files_that_samples_came_from(
     worker_sessions: Sessions, nhtsa: NhtsaServer, campaign_id: int
 ) -> None:
