@@ -51,7 +51,7 @@ def read_original(upload: Upload, settings: Settings) -> dict[str, Any]:
     """The report on the original: labels by the upload's definition, features, channels, quarantine."""
     assert upload.storage_key is not None
     with originals.opened(settings, upload.storage_key, upload.filename) as path:
-        test = read_crash_test(path)
+        test = read_crash_test(path, file_format=upload.request.get("file_format", "auto"))
     return report_of(test, label_occupants(test, definition=upload.label_definition))
 
 

@@ -58,6 +58,12 @@ def propose(
     return [_propose(report, seat, wanted, schema, planned, filename) for seat in labelled], missing
 
 
+def label_details(seat: Mapping[str, Any]) -> dict[str, Any]:
+    """All that the report says about an occupant's label besides the label itself."""
+    said_elsewhere = {"occupant", "location", "rolc_g", "label_definition", "features"}
+    return {key: value for key, value in seat.items() if key not in said_elsewhere}
+
+
 def _propose(
     report: Mapping[str, Any],
     seat: Mapping[str, Any],
@@ -77,7 +83,7 @@ def _propose(
         "executed_features": executed if drift else None,
         "target": seat["rolc_g"],
         "label_definition": seat["label_definition"],
-        "label_details": {key: seat[key] for key in ("t1_ms", "t2_ms", "olc_g", "channels", "flags")},
+        "label_details": label_details(seat),
         "external_id": name,
         "split": wanted.split,
         "group": report["platform"],

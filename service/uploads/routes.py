@@ -48,6 +48,7 @@ def create_upload(
         str, Form(description="JSON object: features that the file does not hold, and others as planned.")
     ] = "{}",
     sample_id: Annotated[int | None, Form(description="The candidate that this is the test of.")] = None,
+    file_format: Annotated[str, Form(description="Name of a reader; `auto` tells it by the files.")] = "auto",
     *,
     accept: Annotated[bool, Form(description="Accept at once when nothing speaks against it.")] = False,
 ) -> UploadRead:
@@ -55,7 +56,7 @@ def create_upload(
     campaign = campaigns.get(session, campaign_id)
     request = _request(
         source=source, split=split, occupants=occupants, features=_parse_features(features),
-        sample_id=sample_id, accept=accept,
+        sample_id=sample_id, file_format=file_format, accept=accept,
     )  # fmt: skip
     upload = service.create(
         session, settings, campaign, request, filename=file.filename or "upload", content=file.file,

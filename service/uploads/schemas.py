@@ -31,6 +31,7 @@ class UploadRequest(Strict):
         default_factory=dict, description="As planned; what the file holds too counts as executed there."
     )
     sample_id: int | None = Field(None, description="The candidate that this is the test of.")
+    file_format: Label = Field("auto", description="Name of a reader; `auto` tells it by the files.")
     accept: bool = Field(default=False, description="Accept at once when nothing speaks against it.")
 
 

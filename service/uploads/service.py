@@ -25,7 +25,7 @@ from service.samples.validation import check_features, check_target
 from service.settings import Settings
 from service.signals.rolc import ROLC_DEFINITIONS
 from service.uploads import originals, repository
-from service.uploads.proposals import Made, propose
+from service.uploads.proposals import Made, label_details, propose
 from service.uploads.schemas import Acceptance, Proposal, RelabellingResult, UploadRequest
 from service.vocabulary import SampleStatus
 
@@ -54,7 +54,7 @@ def create(
     original = originals.save(settings, content)
     try:
         with originals.opened(settings, original.key, filename) as path:
-            recognise(path)
+            recognise(path, file_format=request.file_format)
         _refuse_twice(session, campaign, original.sha256)
         upload = Upload(
             campaign_id=campaign.id,
@@ -334,7 +334,7 @@ def relabel_samples(session: Session, upload_id: int) -> None:
             continue
         sample = samples_repository.get_for_update(session, sample_id)
         sample.target, sample.label_definition = value, seat["label_definition"]
-        sample.label_details = {key: seat[key] for key in ("t1_ms", "t2_ms", "olc_g", "channels", "flags")}
+        sample.label_details = label_details(seat)
         samples.record_labels(session, [sample], actor="relabelling", reason=f"upload {upload.id}")
     upload.error_code = "label_kept" if kept else None
     upload.error_message = "; ".join(kept)[:2000] or None

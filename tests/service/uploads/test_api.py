@@ -66,7 +66,7 @@ def test_an_accepted_test_becomes_a_labelled_sample(client: TestClient) -> None:
     assert sample["status"] == "labelled"
     assert sample["target"] == pytest.approx(26.17, abs=0.01)
     assert sample["label_definition"] == "rolc/1"
-    assert set(sample["label_details"]) == {"t1_ms", "t2_ms", "olc_g", "channels", "flags"}
+    assert set(sample["label_details"]) >= {"t1_ms", "t2_ms", "olc_g", "channels", "flags"}
     assert sample["external_id"] == "ev5-4711-driver"
     assert sample["group"] == "16-03"
     assert sample["provenance"] == {"file": "v04711.zip", "format": "ev5", "test_number": "4711"}
@@ -319,6 +319,16 @@ def test_a_form_field_that_does_not_fit_is_named(
     problem = assert_problem(upload(client, campaign_id, zipped(ev5_files()), **form), 422, "invalid_input")
     assert list(pointers(problem)) == [pointer]
     assert_nothing_stored(client, campaign_id)
+
+
+def test_the_format_may_be_named(client: TestClient) -> None:
+    campaign_id = campaign(client)
+    problem = assert_problem(
+        upload(client, campaign_id, zipped(ev5_files()), file_format="fax"), 422, "invalid_file"
+    )
+    assert "'fax' is not a format" in problem["detail"]
+    assert_nothing_stored(client, campaign_id)
+    assert parsed(client, campaign_id, zipped(ev5_files()), file_format="ev5")
 
 
 def test_a_campaign_with_other_labels_takes_no_files(client: TestClient) -> None:

@@ -284,7 +284,7 @@ def test_an_unexpected_error_is_written_down_and_raised(
 ) -> None:
     upload_id = upload(client, campaign(client), zipped(ev5_files())).json()["id"]
 
-    def broken(*_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(processing, "read_crash_test", broken)
