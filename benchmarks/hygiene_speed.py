@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from service.samples.hygiene import HygieneRow, inspect
+from service.samples.hygiene import inspect
+from service.samples.hygiene_report import HygieneRow
 
 NUMBERS, CATEGORIES = 20, 4
 SHAPES = ("spread", "clustered", "tied")

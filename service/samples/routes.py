@@ -18,7 +18,7 @@ from service.dependencies import (
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.samples import service
-from service.samples.hygiene import HygieneReport
+from service.samples.hygiene_report import HygieneReport
 from service.samples.schemas import (
     BulkResult,
     LabelChangeRead,

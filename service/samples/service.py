@@ -13,7 +13,8 @@ from service.database.models import Campaign, LabelChange, Sample
 from service.errors import ConflictError, FieldError, InputError, NotFoundError
 from service.pagination import PageRequest, cut_page
 from service.samples import repository
-from service.samples.hygiene import HygieneReport, HygieneRow, inspect
+from service.samples.hygiene import inspect
+from service.samples.hygiene_report import HygieneReport, HygieneRow
 from service.samples.schemas import (
     BulkResult,
     OnError,

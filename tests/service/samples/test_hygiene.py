@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from service.samples.hygiene import RIDGE, HygieneRow, _left_out_residuals, inspect
+from service.samples.hygiene import RIDGE, _left_out_residuals, inspect
+from service.samples.hygiene_report import HygieneRow
 from tests.support import API, add_samples, assert_problem, sample_document
 
 KINDS = {
