@@ -40,6 +40,7 @@ def test_json_is_one_document_per_test_and_an_entry_per_occupant(run, folder):
     driver, passenger = document["occupants"]
     assert set(driver) == {
         "occupant", "location", "rolc_g", "olc_g", "t1_ms", "t2_ms", "label_definition", "channels", "flags",
+        "uncertainty_g", "uncertainty_components_g", "rolc_by_definition_g", "filters",
     }  # fmt: skip
     assert (driver["occupant"], passenger["occupant"]) == ("driver", "passenger")
     assert driver["label_definition"] == "rolc/1"
@@ -57,7 +58,8 @@ def test_the_table_shows_the_label_and_takes_no_markup_from_the_file(run, folder
     assert "SYNTHETIC [bold] TEST" in output
     assert "driver" in output
     assert "rolc/1" in output
-    assert "010 FLLR NA X, 011 FLRR NA X, 001 CHST 01 X" in output
+    assert "vehicle: 010 FLLR NA X [010]: rear floor left: the best place with a usable sensor" in output
+    assert "chest of driver: 001 CHST 01 X [001]: chest: primary sensor; compared with 002" in output
 
 
 def test_what_is_missing_is_said_in_both_forms(run, tmp_path):
