@@ -19,12 +19,12 @@ $(BIN)/python:
 
 $(VENV)/.setup: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the locked dependencies" >&2
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded]' >&2
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,tdms]' >&2
 	@touch $@
 
 $(VENV)/.setup-dev: $(VENV)/.setup
 	@echo "installing the locked dependencies" >&2
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,dev]' >&2
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,tdms,dev]' >&2
 	@touch $@
 
 setup: $(VENV)/.setup ## Virtual environment with the locked dependencies
@@ -61,7 +61,7 @@ openapi: setup ## Write openapi.json from the routes
 
 lock: ## Pin the newest versions that fit pyproject.toml, in a fresh environment
 	rm -rf .lock-venv && $(PYTHON) -m venv .lock-venv
-	.lock-venv/bin/pip install --quiet '.[worker,embedded,dev]'
+	.lock-venv/bin/pip install --quiet '.[worker,embedded,tdms,dev]'
 	{ echo '# Locked dependencies: `pip install -c constraints.txt`. Made by `make lock` in a fresh environment.'; \
 	  echo '# async-timeout: needed by redis and valkey on Python before 3.11.3 only (Debian 12).'; \
 	  echo 'async-timeout==5.0.1'; \

@@ -70,7 +70,7 @@ def read_ev5(files: FileSet, options: ReadOptions) -> CrashTest:
 
 
 def _specification(files: FileSet) -> str:
-    found = [name for name in files.names if name.lower().endswith(".ev5")]
+    found = files.shallowest(".ev5")
     if len(found) != 1:
         listed = ", ".join(found) or "none"
         raise FileFormatError(

@@ -52,6 +52,7 @@ def _rounded(value: float | None) -> float | None:
 def print_table(test: CrashTest, labels: list[OccupantLabel], console: Console) -> None:
     """Print what people want to see; text from the file is never read as markup."""
     table = Table("occupant", "ROLC (g)", "± (g)", "t1 (ms)", "t2 (ms)", "OLC (g)", "definition", "flags")
+    table.columns[-1].overflow = "fold"  # a flag that is cut off is no flag
     for label in labels:
         times = (_shown(label.t1_ms, 1), _shown(label.t2_ms, 1))
         load, vehicle_load = _shown(label.rolc_g, 2), _shown(label.olc_g, 2)

@@ -82,13 +82,12 @@ class _Bench:
     def channel(self, sensor: Sensor) -> Channel | None:
         if sensor.key not in self.loaded:
             try:
-                channel: Channel | None = sensor.load()
-                assert channel is not None
+                channel = sensor.load()
                 check_acceleration(channel)
+                self.loaded[sensor.key] = channel
             except InputError as error:
-                channel = None
+                self.loaded[sensor.key] = None
                 self.quarantined.append(Quarantined(sensor.name, str(error)))
-            self.loaded[sensor.key] = channel
         return self.loaded[sensor.key]
 
     def at(self, place: str, seat: str = "") -> list[Sensor]:

@@ -131,7 +131,7 @@ def test_what_may_not_be_read_is_one_line(run, folder, monkeypatch):
     def refuse(*_arguments):  # the tests may run as root, whom no mode of a file keeps out
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     status, output, errors = run("rolc", folder)
     assert (status, output) == (2, "")
     assert errors.count("\n") == 1

@@ -1,0 +1,42 @@
+"""Text of test files, whose encoding nobody declares."""
+
+from __future__ import annotations
+
+import codecs
+
+from service.errors import FileFormatError
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+
+
+def decode(content: bytes) -> str:
+    """UTF-8, UTF-16 or UTF-8 with their marks, UTF-16 without one, else Windows-1252, else Latin-1.
+
+    Raises:
+        FileFormatError: binary data.
+    """
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return _strictly(content, encoding)
+    head = content[:512]
+    if b"\0" in head:
+        # ASCII in UTF-16 has a zero in every second byte.
+        even, odd = head[0::2].count(0), head[1::2].count(0)
+        if max(even, odd) < len(head) // 4:
+            raise FileFormatError("it is binary data and no text.")
+        return _strictly(content, "utf-16-be" if even > odd else "utf-16-le")
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content.decode("latin-1")  # every byte is a character
+
+
+def _strictly(content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"it is damaged: {error.reason} at byte {error.start}.") from error
