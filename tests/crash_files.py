@@ -119,10 +119,11 @@ def tdms_file(changes: Mapping[int, Mapping[str, object]] | None = None) -> byte
     return stream.getvalue()
 
 
-class LsdaWriter:
-    """Writes LSDA: the container of binout, little-endian, 8-byte lengths, with a final symbol table."""
+LSDA_TYPES = {"i1": 1, "i4": 3, "f4": 9, "f8": 10}
 
-    TYPES = {"i1": 1, "i4": 3, "f4": 9, "f8": 10}
+
+class LsdaWriter:
+    """Writes LSDA, the container of binout: little-endian, 8-byte lengths, no symbol tables."""
 
     def __init__(self) -> None:
         self.content = bytearray(bytes([8, 8, 8, 1, 1, 1, 0, 0]))
@@ -134,7 +135,7 @@ class LsdaWriter:
         self.record(2, path.encode())
 
     def array(self, name: str, values: np.ndarray) -> None:
-        kind = self.TYPES[values.dtype.str[1:]]
+        kind = LSDA_TYPES[values.dtype.str[1:]]
         self.record(3, bytes([kind, len(name)]) + name.encode() + values.tobytes())
 
 

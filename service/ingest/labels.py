@@ -9,14 +9,16 @@ import numpy as np
 
 from service.ingest.model import CrashTest, FeatureValue, Occupant
 from service.signals.channel import Channel
-from service.signals.filters import ChannelFrequencyClass, cfc_filter
+from service.signals.filters import ChannelFrequencyClass
 from service.signals.integration import forward_positive, remove_offset
 from service.signals.olc import occupant_load_criterion
+from service.signals.plausibility import chest_flags
 from service.signals.plausibility import pulse_flags as pulse_flags_of
 from service.signals.rolc import (
     DEFAULT_DEFINITION,
     ROLC_DEFINITIONS,
     RolcResult,
+    prepare,
     real_occupant_load_criterion,
 )
 from service.signals.uncertainty import LabelUncertainty, label_uncertainty
@@ -70,7 +72,7 @@ def label_occupants(test: CrashTest, *, definition: str = DEFAULT_DEFINITION) ->
         InputError: unknown definition, or vehicle and chest records that do not overlap.
     """
     pulse, pulse_flags = vehicle_pulse(test.vehicle)
-    olc = occupant_load_criterion(cfc_filter(pulse, OLC_CFC), test.initial_speed_mps)
+    olc = occupant_load_criterion(prepare(pulse, OLC_CFC, "vehicle")[0], test.initial_speed_mps)
     pulse_flags += pulse_flags_of(pulse, test.initial_speed_mps, fixed_obstacle=test.fixed_obstacle)
     return [
         _labelled(test, occupant, pulse, pulse_flags, olc.olc_g, definition) for occupant in test.occupants
@@ -97,7 +99,13 @@ def _labelled(
         t2_ms=result.t2_ms,
         label_definition=result.label_definition,
         channels=(*(sensor.name for sensor in test.vehicle), *chest_name),
-        flags=(*test.flags, *pulse_flags, *occupant.flags, *result.flags, *(trust.flags if trust else ())),
+        flags=(
+            *test.flags,
+            *pulse_flags,
+            *occupant.flags,
+            *result.flags,
+            *_doubts(test, occupant, pulse, trust),
+        ),
         features={**test.features, **occupant.features},
         uncertainty_g=trust.total_g if trust else None,
         uncertainty_components_g=trust.components_g if trust else {},
@@ -109,6 +117,16 @@ def _labelled(
 def _filters(definition: str) -> dict[str, str]:
     rule = ROLC_DEFINITIONS[definition]
     return {"vehicle": f"CFC{rule.vehicle_cfc}", "chest": f"CFC{rule.chest_cfc}", "olc": f"CFC{OLC_CFC}"}
+
+
+def _doubts(
+    test: CrashTest, occupant: Occupant, pulse: Channel, trust: LabelUncertainty | None
+) -> tuple[str, ...]:
+    """What speaks against a label; without a label there is nothing to doubt."""
+    if trust is None or occupant.chest is None:
+        return ()
+    chest, _ = forward_positive(remove_offset(occupant.chest.to_unit("m/s2")))
+    return chest_flags(chest, pulse, test.initial_speed_mps) + trust.flags
 
 
 def _trust(
@@ -126,7 +144,7 @@ def _trust(
 def vehicle_pulse(sensors: tuple[Channel, ...]) -> tuple[Channel, tuple[str, ...]]:
     """Mean of the sensors in m/s2, each freed of its offset and turned to J211 polarity before.
 
-    Sensors on another time grid than the first are left out, with a flag.
+    Sensors on another time grid or of another filter class than the first are left out, with a flag.
     """
     flags: list[str] = []
     upright: list[Channel] = []
@@ -142,8 +160,8 @@ def vehicle_pulse(sensors: tuple[Channel, ...]) -> tuple[Channel, tuple[str, ...
     return upright[0].with_values(mean), tuple(flags)
 
 
-def _grid(channel: Channel) -> tuple[int, float, float]:
-    return channel.values.size, channel.sample_interval_s, channel.start_s
+def _grid(channel: Channel) -> tuple[int, float, float, int | None]:
+    return channel.values.size, channel.sample_interval_s, channel.start_s, channel.filter_class
 
 
 def _result(test: CrashTest, occupant: Occupant, pulse: Channel, definition: str) -> RolcResult:

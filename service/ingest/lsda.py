@@ -6,7 +6,7 @@ CD (2) and DATA (3) are looked at; the symbol tables (4-7), which repeat where d
 a file whose solver was killed before it wrote them can be read as far as it goes.
 
 Own reader: lasso-python, the only kept package, pins rich, psutil and pandas to old majors and brings 630 MB.
-Checked against it in both directions.
+Files that it wrote are read here to the same numbers.
 """
 
 from __future__ import annotations

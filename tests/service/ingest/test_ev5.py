@@ -319,19 +319,6 @@ def test_an_empty_folder_and_unknown_files(tmp_path):
         read_crash_test(tmp_path, file_format="ev5")
 
 
-@pytest.mark.parametrize(
-    ("name", "file_format"),
-    [("a.mme", "iso_mme"), ("a.tdms", "tdms"), ("binout0000", "binout"), ("A.CSV", "csv")],
-)
-def test_formats_without_a_reader_are_named_honestly(tmp_path, name, file_format):
-    (tmp_path / name).write_bytes(b"x")
-    for chosen in ("auto", file_format):
-        with pytest.raises(
-            FileFormatError, match=rf"format {file_format} cannot be read yet\. Readable: ev5"
-        ):
-            read_crash_test(tmp_path / name, file_format=chosen)
-
-
 def test_a_format_nobody_knows(tmp_path):
     with pytest.raises(FileFormatError, match="'xls' is not a format"):
         read_crash_test(tmp_path, file_format="xls")
