@@ -92,14 +92,18 @@ def mme_files(
     return files | {f"Channel/v04711.{c.number:03d}": c.content() for c in channels}
 
 
-def tdms_file(changes: Mapping[int, Mapping[str, object]] | None = None) -> bytes:
-    """A TDMS file as NHTSA's; `changes` sets (or with None removes) properties of single channels."""
+def tdms_file(
+    changes: Mapping[int, Mapping[str, object]] | None = None,
+    *,
+    root: Mapping[str, object] | None = None,
+    signals: Mapping[int, Signal] | None = None,
+) -> bytes:
+    """A TDMS file as NHTSA's; `changes` sets (or with None removes) properties of channels, `root` of the file."""
     stream = io.BytesIO()
-    root = RootObject(
-        {"Test_TstNo": "4711", "Test_ImpAng": "0", "Veh_VehSpd": SPEED_KMH, "Title": "SYNTHETIC"}
-    )
-    channels = []
-    for number, values in signals_g().items():
+    usual_root = {"Test_TstNo": "4711", "Test_ImpAng": "0", "Veh_VehSpd": SPEED_KMH, "Title": "SYNTHETIC"}
+    set_root = {name: value for name, value in (usual_root | dict(root or {})).items() if value is not None}
+    segment: list[object] = [RootObject(set_root), GroupObject("v4711_Veh1")]
+    for number, values in (signals or signals_g()).items():
         usual: dict[str, object] = {
             "unit_string": "gn",
             "wf_increment": 1e-4,
@@ -113,9 +117,9 @@ def tdms_file(changes: Mapping[int, Mapping[str, object]] | None = None) -> byte
         }
         # A file holds each name once per group: the redundant sensor is told by its code's dummy field.
         code = CODES[number].replace("ACX", "AC1").replace("H3", "RD" if number == 2 else "H3")
-        channels.append(ChannelObject("v4711_Veh1", code, values, properties))
+        segment.append(ChannelObject("v4711_Veh1", code, values, properties))
     with TdmsWriter(stream) as writer:
-        writer.write_segment([root, GroupObject("v4711_Veh1"), *channels])
+        writer.write_segment(segment)
     return stream.getvalue()
 
 
@@ -197,9 +201,12 @@ MAPPING = {
 HEADINGS = {10: "floor left", 11: "floor right", 1: "chest", 2: "chest 2", 3: "passenger", 12: "engine"}
 
 
-def csv_files(mapping: Mapping[str, object] | None = None) -> dict[str, bytes]:
+def csv_files(
+    mapping: Mapping[str, object] | None = None, *, signals: Mapping[int, Signal] | None = None
+) -> dict[str, bytes]:
     """A table in ms and g with its mapping beside it."""
-    columns = {"Time [ms]": times() * 1e3} | {HEADINGS[n]: values for n, values in signals_g().items()}
+    columns = {"Time [ms]": times() * 1e3}
+    columns |= {HEADINGS[number]: values for number, values in (signals or signals_g()).items()}
     rows = [
         ",".join(columns),
         *(",".join(f"{x:.6f}" for x in row) for row in zip(*columns.values(), strict=True)),

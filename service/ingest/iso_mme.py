@@ -55,7 +55,7 @@ def read_iso_mme(files: FileSet, options: ReadOptions) -> CrashTest:
     """
     description = _description(files)
     label = PurePosixPath(description).name
-    header, _ = parse_header(decode(files.read(description)))
+    header, _ = parse_header(decode(files.read(description), label))
     if not header.values:
         raise FileFormatError(f"{label} is no ISO-MME test description: it has no `key :value` line.")
     channel_files = _channel_files(files, description)

@@ -39,7 +39,7 @@ class Table:
     """The cells of the columns that a mapping names; the others are skipped."""
 
     def __init__(self, content: bytes, mapping: TableMapping, label: str) -> None:
-        rows = _split(decode(content), mapping)
+        rows = _split(decode(content, label), mapping)
         try:
             headings = [next(rows, []) for _ in range(mapping.header_rows)]
             columns = [mapping.time.column, *(channel.column for channel in mapping.channels)]
