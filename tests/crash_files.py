@@ -41,6 +41,7 @@ class MmeChannel:
     values: Signal
     unit: str = "m/(s*s)"
     header: dict[str, str | None] = field(default_factory=dict)
+    start_s: float = -0.02
 
     def content(self) -> bytes:
         highest, lowest = int(np.argmax(self.values)), int(np.argmin(self.values))
@@ -51,13 +52,13 @@ class MmeChannel:
             "Unit": self.unit,
             "Reference channel": "implicit",
             "Sampling interval": "0.0001",
-            "Time of first sample": "-0.02",
+            "Time of first sample": f"{self.start_s:.6g}",
             "Number of samples": str(self.values.size),
             "Data status": "ok",
             "First global maximum value": f"{self.values[highest]:.6f}",
-            "Time of maximum value": f"{times()[highest]:.6f}",
+            "Time of maximum value": f"{self.start_s + highest * 1e-4:.6f}",
             "First global minimum value": f"{self.values[lowest]:.6f}",
-            "Time of minimum value": f"{times()[lowest]:.6f}",
+            "Time of minimum value": f"{self.start_s + lowest * 1e-4:.6f}",
         }
         lines = [f"{key:<28}:{value}" for key, value in (usual | self.header).items() if value is not None]
         return "\r\n".join([*lines, *(f"{value:.6f}" for value in self.values), ""]).encode()

@@ -17,6 +17,7 @@ from service.ingest.assembly import KMH_PER_MPS, Head, Seat, assemble
 from service.ingest.ev5 import ROLES
 from service.ingest.lsda import LsdaRecord, array, records
 from service.ingest.model import CrashTest
+from service.ingest.numbers import is_usable
 from service.ingest.options import UNIT_SYSTEMS, ReadOptions
 from service.ingest.selection import CHEST_PLACES, Sensor
 from service.signals.channel import Channel
@@ -204,8 +205,8 @@ def _load(branch: Branch, number: int, name: str, units: str) -> Channel:
     has_velocity = velocity_name in branch.states
     values = branch.column(velocity_name if has_velocity else acceleration_name, number)
     time_s = np.array(branch.times) * factor(time_unit, "s", "time")
-    if not np.isfinite(time_s).all() or not np.isfinite(values).all():
-        raise FileFormatError("a time or a value is not finite.")
+    if not is_usable(time_s) or not is_usable(values):
+        raise FileFormatError("a time or a value is not finite, or beyond any measurement.")
     even, interval_s, start_s = even_grid(time_s, values)
     channel = Channel(
         values=even, sample_interval_s=interval_s, start_s=start_s,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.errors import FileFormatError
 from service.ingest.archive import FileSet
 from service.ingest.ev5_records import Record
-from service.ingest.numbers import finite_number, is_plain
+from service.ingest.numbers import finite_number, is_plain, is_usable
 from service.signals.channel import Channel
 from service.signals.units import factor, parse_unit
 
@@ -90,7 +90,7 @@ def parse_curve(content: bytes) -> NDArray[np.float64]:
         table = np.array([[convert(cell) for cell in row] for row in rows], dtype=np.float64)
     except ValueError:
         raise _first_wrong_row(rows, columns) from None
-    if not np.isfinite(table).all() or table.shape != (len(rows), columns):
+    if not is_usable(table) or table.shape != (len(rows), columns):
         raise _first_wrong_row(rows, columns)
     return table
 

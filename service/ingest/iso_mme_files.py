@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import FileFormatError
-from service.ingest.numbers import finite_number, is_plain
+from service.ingest.numbers import finite_number, is_plain, is_usable
 
 MISSING = {"", "NOVALUE"}
 MAX_HEADER_LINES = 300
@@ -123,7 +123,7 @@ def parse_samples(lines: list[str]) -> NDArray[np.float64]:
         values = np.array([convert(line) for line in lines], dtype=np.float64)
     except ValueError:
         raise _wrong_line(lines) from None
-    if not np.isfinite(values).all():
+    if not is_usable(values):
         raise _wrong_line(lines)
     return values
 

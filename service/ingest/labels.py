@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -74,8 +74,21 @@ def label_occupants(test: CrashTest, *, definition: str = DEFAULT_DEFINITION) ->
     pulse, pulse_flags = vehicle_pulse(test.vehicle)
     olc = occupant_load_criterion(prepare(pulse, OLC_CFC, "vehicle")[0], test.initial_speed_mps)
     pulse_flags += pulse_flags_of(pulse, test.initial_speed_mps, fixed_obstacle=test.fixed_obstacle)
-    return [
+    labels = [
         _labelled(test, occupant, pulse, pulse_flags, olc.olc_g, definition) for occupant in test.occupants
+    ]
+    return _with_shared_doubt(labels)
+
+
+def _with_shared_doubt(labels: list[OccupantLabel]) -> list[OccupantLabel]:
+    """Where sensors of one occupant disagree, files may be mixed up, and others have none to compare with."""
+    if not any("sensor_disagreement" in label.flags for label in labels):
+        return labels
+    return [
+        label
+        if label.rolc_g is None or "sensor_disagreement" in label.flags
+        else replace(label, flags=(*label.flags, "sensor_disagreement_in_test"))
+        for label in labels
     ]
 
 

@@ -1,9 +1,14 @@
-"""Numbers in text, stricter than Python: `1_5`, other scripts' digits, `nan` and `1e999` are no measurements."""
+"""Numbers in files, stricter than Python: `1_5`, other scripts' digits, `nan`, `1e999`, `1e300` measure nothing."""
 
 from __future__ import annotations
 
 import math
 import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.signals.channel import LARGEST_VALUE
 
 _PLAIN = re.compile(r"[0-9eE+\-.\s]*", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -30,4 +35,11 @@ def finite_number(text: str) -> float:
     value = float(cell)
     if not math.isfinite(value):
         raise ValueError("is not finite")
+    if abs(value) > LARGEST_VALUE:
+        raise ValueError(f"is beyond {LARGEST_VALUE:g}")
     return value
+
+
+def is_usable(values: NDArray[np.float64]) -> bool:
+    """Whether all values are finite and of a size that can be computed with."""
+    return bool(np.isfinite(values).all() and (np.abs(values) <= LARGEST_VALUE).all())

@@ -13,6 +13,9 @@ from service.signals.units import STANDARD_GRAVITY_MPS2, UNIT_FACTORS, factor
 __all__ = ["STANDARD_GRAVITY_MPS2", "UNIT_FACTORS", "Channel"]
 
 MIN_SAMPLES = 2
+# Far beyond any signal; products of such numbers would overflow.
+LARGEST_VALUE = 1e15
+INTERVALS_S = (1e-9, 1e6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +35,8 @@ class Channel:
         status: as_measured, computed, simulated ...; the reader's word for the data status.
 
     Raises:
-        InputError: fewer than two samples, not one-dimensional, not finite, interval not positive, or a
-            unit that the quantity does not have.
+        InputError: fewer than two samples, not one-dimensional, not finite or beyond 1e15, interval
+            not positive, or a unit that the quantity does not have.
     """
 
     values: NDArray[np.float64]
@@ -55,12 +58,16 @@ class Channel:
         if not np.isfinite(values).all():
             first = int(np.flatnonzero(~np.isfinite(values))[0])
             raise InputError(f"{label} is not finite at sample {first}.", hint="Export it again.")
-        if not (np.isfinite(self.sample_interval_s) and self.sample_interval_s > 0):
+        if np.abs(values).max() > LARGEST_VALUE:
+            raise InputError(f"{label} has values beyond {LARGEST_VALUE:g}.", hint="Export it again.")
+        if not INTERVALS_S[0] <= self.sample_interval_s <= INTERVALS_S[1]:
             raise InputError(
-                f"{label} has sampling interval {self.sample_interval_s} s; it must be positive."
+                f"{label} has sampling interval {self.sample_interval_s} s; it must be positive and no nonsense."
             )
-        if not np.isfinite(self.start_s):
-            raise InputError(f"{label} has no finite start time.")
+        if not abs(self.start_s) <= INTERVALS_S[1]:
+            raise InputError(
+                f"{label} has the start time {self.start_s} s; it must be finite and no nonsense."
+            )
         factor(self.unit, self.unit, self.quantity)
         values.setflags(write=False)
         object.__setattr__(self, "values", values)

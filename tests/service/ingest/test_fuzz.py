@@ -46,21 +46,44 @@ WORDS = [
 ]  # fmt: skip
 
 
+class Damaged:
+    """Files after some accidents; prints as what happened to them."""
+
+    def __init__(self, files, accidents):
+        self.files = files
+        self.accidents = accidents
+
+    def __repr__(self):
+        return f"Damaged({'; '.join(self.accidents)})"
+
+
 @st.composite
 def mutations(draw, files):
     """The files after one to three of the accidents that befall files."""
     files = dict(files)
+    happened = []
     for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
         name = draw(st.sampled_from(sorted(files)))
         accident = draw(st.sampled_from(ACCIDENTS))
+        before = files[name]
         changed = accident(draw, name, files)
         if changed is None:
             files.pop(name)
         else:
             files[name] = changed
+        happened.append(f"{accident.__name__} {name}: {difference(before, changed or b'')}")
         if not files:
             break
-    return files
+    return Damaged(files, tuple(happened))
+
+
+def difference(before, after):
+    """Where two contents differ first, and how."""
+    at = next(
+        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
+        min(len(before), len(after)),
+    )
+    return f"{len(before)} to {len(after)} bytes, at {at} {before[at : at + 40]!r} became {after[at : at + 40]!r}"
 
 
 def truncated(draw, name, files):
@@ -198,7 +221,7 @@ def test_no_accident_crashes_the_reader_or_gives_a_wrong_label_in_silence(origin
     )
     @given(changed=mutations(files), container=st.sampled_from(["folder", "folder", "zip", "tar", "tgz"]))
     def check(changed, container):
-        now_said, now = outcome_of(changed, container, file_format)
+        now_said, now = outcome_of(changed.files, container, file_format)
         if isinstance(now_said, str):
             assert now_said.strip()
             assert "\n" not in now_said
