@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -43,6 +43,8 @@ TDMS_DAMAGE = (
     ArithmeticError, MemoryError, OSError,
 )  # fmt: skip
 TDMS_MAGIC = b"TDSm"
+LEAD_IN_BYTES = 28
+AGAIN = "Download it again."
 LEFT_HAND_DRIVE = "1"
 UNIT_PROPERTIES = ("unit_string", "unit", "inst_yunits")
 
@@ -115,19 +117,33 @@ def _opened(content: bytes, label: str) -> Iterator[TdmsFile]:
             f"{label}: reading TDMS needs npTDMS.", hint="Install it: pip install 'crashscout[tdms]'."
         ) from error
     log_manager.set_level(logging.ERROR)  # what it warns of is refused here
-    if not content.startswith(TDMS_MAGIC):
-        raise FileFormatError(f"{label} is no TDMS file: it does not begin with {TDMS_MAGIC.decode()}.")
+    _check_segments(content, label)
     try:
         file = TdmsFile.open(io.BytesIO(content))
-        incomplete = file.file_status.incomplete_final_segment
     except TDMS_DAMAGE as error:
-        raise FileFormatError(f"{label} is damaged: {_said(error)}.", hint="Download it again.") from error
+        raise FileFormatError(f"{label} is damaged: {_said(error)}.", hint=AGAIN) from error
     with file:
-        if incomplete:
-            raise FileFormatError(
-                f"{label} is truncated: its last segment is cut off.", hint="Download it again."
-            )
         yield file
+
+
+def _check_segments(content: bytes, label: str) -> None:
+    """Segments must fill the file: npTDMS reads a file that is cut off as far as it goes, without a word.
+
+    A segment begins with 28 bytes: magic, flags (bit 6: big-endian), version, length of the rest, length of
+    the metadata (NI, TDMS File Format Internal Structure).
+    """
+    if not content.startswith(TDMS_MAGIC):
+        raise FileFormatError(f"{label} is no TDMS file: it does not begin with {TDMS_MAGIC.decode()}.")
+    at = 0
+    while at < len(content):
+        if content[at : at + 4] != TDMS_MAGIC:
+            raise FileFormatError(f"{label} is damaged: there is no segment at byte {at}.", hint=AGAIN)
+        order: Literal["big", "little"] = (
+            "big" if content[at + 4 : at + 5] and content[at + 4] & 0x40 else "little"
+        )
+        at += LEAD_IN_BYTES + int.from_bytes(content[at + 12 : at + 20], order)
+    if at > len(content):
+        raise FileFormatError(f"{label} is truncated: its last segment is cut off.", hint=AGAIN)
 
 
 def _said(error: Exception) -> str:

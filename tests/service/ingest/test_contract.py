@@ -1,6 +1,7 @@
 """What every reader must do: one suite, run for each format."""
 
 import io
+import itertools
 import json
 import tarfile
 from dataclasses import replace
@@ -47,8 +48,12 @@ def file_format(request):
 def read(file_format, tmp_path):
     """Read the files of this format, or given ones, from a folder."""
 
+    count = itertools.count()
+
     def _read(files=None, **options):
-        folder = write_folder(tmp_path / "test", FORMATS[file_format]() if files is None else files)
+        folder = write_folder(
+            tmp_path / f"test{next(count)}", FORMATS[file_format]() if files is None else files
+        )
         return read_crash_test(folder, options=replace(OPTIONS[file_format], **options))
 
     return _read
