@@ -72,16 +72,18 @@ def test_caps_on_members_and_sizes(tmp_path):
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_a_cut_archive_is_one_clear_error(tmp_path, mode):
-    content = write_tar(
-        tmp_path / "whole", {f"v1.{n:03d}": bytes(range(256)) * 40 for n in range(9)}, mode
-    ).read_bytes()
+    members = {f"v1.{n:03d}": bytes(range(256)) * 40 for n in range(9)}
+    content = write_tar(tmp_path / "whole", members, mode).read_bytes()
     for share in (0.1, 0.5, 0.8):
         (tmp_path / "cut.tar").write_bytes(content[: int(len(content) * share)])
         with pytest.raises(FileFormatError, match=r"cut\.tar is (not a readable tar|truncated)") as raised:
-            with open_files(tmp_path / "cut.tar") as files:
-                for name in files.names:
-                    files.read(name)
+            read_all(tmp_path / "cut.tar")
         assert "\n" not in str(raised.value)
+
+
+def read_all(path):
+    with open_files(path) as files:
+        return [files.read(name) for name in files.names]
 
 
 def test_compressed_but_no_tar(tmp_path):
