@@ -117,7 +117,7 @@ def _labelled(
             *pulse_flags,
             *occupant.flags,
             *result.flags,
-            *_doubts(test, occupant, pulse, trust),
+            *_doubts(test, occupant, pulse, result, trust),
         ),
         features={**test.features, **occupant.features},
         uncertainty_g=trust.total_g if trust else None,
@@ -133,11 +133,17 @@ def _filters(definition: str) -> dict[str, str]:
 
 
 def _doubts(
-    test: CrashTest, occupant: Occupant, pulse: Channel, trust: LabelUncertainty | None
+    test: CrashTest, occupant: Occupant, pulse: Channel, result: RolcResult, trust: LabelUncertainty | None
 ) -> tuple[str, ...]:
-    """What speaks against a label; without a label there is nothing to doubt."""
-    if trust is None or occupant.chest is None:
+    """What speaks against a label, or against there being none."""
+    if occupant.chest is None or "not_frontal" in result.flags:
         return ()
+    if trust is None:
+        others = (
+            real_occupant_load_criterion(pulse, other, test.initial_speed_mps, result.label_definition)
+            for other in occupant.chest_redundant
+        )
+        return ("sensor_disagreement",) if any(other.rolc_g is not None for other in others) else ()
     chest, _ = forward_positive(remove_offset(occupant.chest.to_unit("m/s2")))
     return chest_flags(chest, pulse, test.initial_speed_mps) + trust.flags
 
