@@ -111,8 +111,10 @@ def test_folder_main_file_and_every_archive_give_the_same(file_format, tmp_path)
         assert [label.rolc_g for label in labels] == expected, path.name
 
 
-def test_the_same_file_gives_the_same_bytes(read):
-    documents = [json.dumps(as_document(test, label_occupants(test))) for test in (read(), read())]
+def test_the_same_file_gives_the_same_bytes(file_format, tmp_path):
+    folder = write_folder(tmp_path / "test", FORMATS[file_format]())
+    tests = [read_crash_test(folder, options=OPTIONS[file_format]) for _ in range(2)]
+    documents = [json.dumps(as_document(test, label_occupants(test))) for test in tests]
     assert documents[0] == documents[1]
 
 
