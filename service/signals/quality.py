@@ -21,6 +21,8 @@ EARLIEST_END_S = 0.030
 SPIKE_MPS = 0.03
 SPIKE_RATIO = 5.0
 SPIKE_REACH = 5
+DROPOUT_SAMPLES = 5
+DROPOUT_G = 2.0  # above the resolution of any recorder
 
 
 def check_acceleration(channel: Channel) -> None:
@@ -31,7 +33,7 @@ def check_acceleration(channel: Channel) -> None:
 
     Raises:
         InputError: too slow or short for CFC180, beyond 2,000 g, flat, without the first contact, over
-            before 30 ms, or with a single sample that stands out from all around it.
+            before 30 ms, with a single sample that stands out from all around it, or with a hole.
     """
     acceleration = channel.to_unit("m/s2")
     if channel.filter_class is None or channel.filter_class > FINEST_CFC:
@@ -39,6 +41,7 @@ def check_acceleration(channel: Channel) -> None:
     _check_levels(acceleration)
     _check_time(acceleration)
     _check_spikes(acceleration)
+    _check_dropouts(acceleration)
 
 
 def _check_levels(channel: Channel) -> None:
@@ -78,4 +81,24 @@ def _check_spikes(channel: Channel) -> None:
         jump_g = bend[at] / STANDARD_GRAVITY_MPS2
         raise InputError(
             f"sample {at + 1} ({channel.time_s[at] * 1e3:.1f} ms) jumps by {jump_g:.0f} g from both its neighbours."
+        )
+
+
+def _check_dropouts(channel: Channel) -> None:
+    """A run of equal values that the signal jumps to and from: a recorder that held or lost its input."""
+    values = channel.values
+    borders = np.flatnonzero(np.diff(values) != 0) + 1  # where a new run begins
+    starts, ends = borders[:-1], borders[1:]
+    if starts.size == 0:
+        return
+    jump = np.minimum(np.abs(values[starts] - values[starts - 1]), np.abs(values[ends] - values[ends - 1]))
+    samples = ends - starts
+    lost_mps = jump * samples * channel.sample_interval_s
+    jumps = jump > DROPOUT_G * STANDARD_GRAVITY_MPS2
+    holes = jumps & (samples >= DROPOUT_SAMPLES) & (lost_mps > SPIKE_MPS)
+    if holes.any():
+        at = int(np.argmax(holes))
+        raise InputError(
+            f"{samples[at]} samples from {channel.time_s[starts[at]] * 1e3:.1f} ms on are equal, with a jump of "
+            f"{jump[at] / STANDARD_GRAVITY_MPS2:.1f} g before and after: a dropout."
         )

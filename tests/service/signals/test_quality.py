@@ -56,3 +56,16 @@ def test_a_jump_too_small_to_move_a_label_is_left():
 def test_what_no_label_may_be_built_on(changed, message):
     with pytest.raises(InputError, match=message):
         check_acceleration(changed)
+
+
+@pytest.mark.parametrize(("length", "level"), [(50, 0.0), (5, 0.0), (30, -60.0)])
+def test_a_hole_is_a_dropout(length, level):
+    values = chest()
+    values[600 : 600 + length] = level
+    with pytest.raises(InputError, match=rf"{length} samples from 40.0 ms on are equal.*a dropout"):
+        check_acceleration(channel(values))
+
+
+def test_a_quiet_recorder_is_no_hole():
+    """Steps of a coarse resolution, zeros before and after the pulse."""
+    check_acceleration(channel(np.round(chest() / 0.5) * 0.5))
