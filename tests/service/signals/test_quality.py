@@ -66,6 +66,14 @@ def test_a_hole_is_a_dropout(length, level):
         check_acceleration(channel(values))
 
 
+def test_a_hole_with_a_ragged_border():
+    values = chest()
+    values[600:650] = 0.0
+    values[[600, 649]] = 1e-310
+    with pytest.raises(InputError, match=r"50 samples from 40\.0 ms on are equal"):
+        check_acceleration(channel(values))
+
+
 def test_a_quiet_recorder_is_no_hole():
     """Steps of a coarse resolution, zeros before and after the pulse."""
     check_acceleration(channel(np.round(chest() / 0.5) * 0.5))
