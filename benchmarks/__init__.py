@@ -1,0 +1,1 @@
+"""Measurements beside the paper's: `python -m benchmarks.<name> --output results.json`."""

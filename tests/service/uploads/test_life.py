@@ -11,8 +11,9 @@ from starlette.testclient import TestClient
 
 from service.database.engine import unit_of_work
 from service.database.models import Upload
+from service.ingest import labels
 from service.lifecycles import UploadStatus
-from service.signals import rolc
+from service.signals import rolc, uncertainty
 from service.uploads import processing, repository
 from service.uploads import service as uploads
 from service.uploads.processing import DELIVERY_GRACE_S, process, reap
@@ -112,8 +113,8 @@ def _second_definition(monkeypatch: pytest.MonkeyPatch) -> None:
         **rolc.ROLC_DEFINITIONS,
         "test/2": rolc.RolcDefinition(60, 180, find_t1, lambda *_: False),
     }
-    monkeypatch.setattr(rolc, "ROLC_DEFINITIONS", definitions)
-    monkeypatch.setattr(uploads, "ROLC_DEFINITIONS", definitions)
+    for module in (rolc, uncertainty, labels, uploads):
+        monkeypatch.setattr(module, "ROLC_DEFINITIONS", definitions)
 
 
 def relabel(client: TestClient, campaign_id: int, definition: str = "test/2"):
