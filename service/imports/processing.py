@@ -192,7 +192,10 @@ class Importer:
     def _upload(self, test: NhtsaTest, path: Path) -> Upload:
         wanted = self._run.configuration
         request = UploadRequest(
-            source=wanted["source"], split=wanted["split"], occupants=wanted["occupants"], accept=False
+            source=wanted["source"],
+            split=wanted["split"],
+            occupants=wanted["occupants"],
+            file_format="ev5",
         )
         with unit_of_work(self._sessions) as session, path.open("rb") as content:
             campaign = campaigns.get(session, self._run.campaign_id)

@@ -68,7 +68,9 @@ def create(
     name = request.external_id
     if name and repository.known_external_ids(session, campaign.id, [name]):
         message = f"External id '{name}' exists already in this campaign."
-        raise ConflictError(message, hint="Choose another, or read the existing sample by its external_id.")
+        raise ConflictError(
+            message, hint="Choose another (for an upload: test_number), or read the sample of that name."
+        )
     row = _as_row(checked, campaign, schema) | {"upload_id": upload_id}
     (sample_id,) = repository.insert_many(session, [row])
     repository.record_labels(session, [sample_id], actor=actor, reason="")

@@ -14,6 +14,7 @@ from service.queue.client import enqueue
 from service.queue.messages import Message, TaskName
 from service.settings import Settings
 from service.uploads import originals, repository, service
+from service.uploads.schemas import UploadRequest
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
@@ -50,8 +51,9 @@ def process(sessions: sessionmaker[Session], upload_id: int, settings: Settings)
 def read_original(upload: Upload, settings: Settings) -> dict[str, Any]:
     """The report on the original: labels by the upload's definition, features, channels, quarantine."""
     assert upload.storage_key is not None
+    said = UploadRequest.model_validate(upload.request)
     with originals.opened(settings, upload.storage_key, upload.filename) as path:
-        test = read_crash_test(path, file_format=upload.request.get("file_format", "auto"))
+        test = read_crash_test(path, file_format=said.file_format, options=said.options())
     return report_of(test, label_occupants(test, definition=upload.label_definition))
 
 

@@ -76,7 +76,8 @@ def _propose(
     plan = {**measured, **wanted.features} if planned is None else planned
     executed = {**plan, **wanted.features, **measured}
     drift = drift_of(plan, executed, schema)
-    name = f"{report['format']}-{report['test_number']}-{seat['occupant']}"
+    number = wanted.test_number or report["test_number"]
+    name = f"{report['format']}-{number}-{seat['occupant']}"
     document = {
         "source": wanted.source,
         "planned_features": plan,
@@ -90,7 +91,7 @@ def _propose(
         "provenance": {
             "file": filename,
             "format": report["format"],
-            "test_number": report["test_number"],
+            "test_number": number,
         },
     }
     proposal = Proposal(

@@ -49,14 +49,39 @@ def create_upload(
     ] = "{}",
     sample_id: Annotated[int | None, Form(description="The candidate that this is the test of.")] = None,
     file_format: Annotated[str, Form(description="Name of a reader; `auto` tells it by the files.")] = "auto",
+    units: Annotated[
+        str | None, Form(description="binout: the model's mass, length and time, such as kg-mm-ms.")
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        Form(description="csv: JSON object; NAME.mapping.json beside the table in an archive does as well."),
+    ] = None,
+    initial_speed_kmh: Annotated[
+        float | None, Form(description="Speed at first contact, instead of the file's.")
+    ] = None,
+    vehicle_channels: Annotated[
+        list[str] | None, Form(description="Keys of the channels whose mean is the vehicle pulse.")
+    ] = None,
+    chest_channels: Annotated[
+        str, Form(description="JSON object: occupant to key of the chest channel.")
+    ] = "{}",
+    test_number: Annotated[
+        str | None, Form(description="Number or name of the test, instead of the file's.")
+    ] = None,
     *,
     accept: Annotated[bool, Form(description="Accept at once when nothing speaks against it.")] = False,
 ) -> UploadRead:
-    """Send a zipped crash test (NHTSA EV5); a worker reads and labels it. Follow it at `Location`."""
+    """Send a crash test (EV5, ISO-MME, TDMS, binout, a table; one file, a zip or a tar); a worker reads it.
+
+    Follow it at `Location`.
+    """
     campaign = campaigns.get(session, campaign_id)
     request = _request(
-        source=source, split=split, occupants=occupants, features=_parse_features(features),
-        sample_id=sample_id, file_format=file_format, accept=accept,
+        source=source, split=split, occupants=occupants, features=_parse_object("features", features),
+        sample_id=sample_id, file_format=file_format, units=units,
+        mapping=_parse_object("mapping", mapping) if mapping else None,
+        initial_speed_kmh=initial_speed_kmh, vehicle_channels=vehicle_channels or [],
+        chest_channels=_parse_object("chest_channels", chest_channels), test_number=test_number, accept=accept,
     )  # fmt: skip
     upload = service.create(
         session, settings, campaign, request, filename=file.filename or "upload", content=file.file,
@@ -78,13 +103,13 @@ def _request(**form: Any) -> UploadRequest:  # noqa: ANN401 - the form's fields
         raise InputError("The form does not fit the API.", errors=errors) from error
 
 
-def _parse_features(text: str) -> dict[str, Any]:
+def _parse_object(field: str, text: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        errors = [FieldError("/features", "expects a JSON object of feature values")]
+        errors = [FieldError(f"/{field}", "expects a JSON object")]
         raise InputError("The form does not fit the API.", errors=errors)
     return document
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.campaigns.schemas import Label, Strict
 from service.lifecycles import UploadStatus
 from service.samples.schemas import FeatureValue, GivenValue, LabelDefinition, SampleRead
+from service.uploads.reading import Reading
 from service.vocabulary import Split
 
 
@@ -21,7 +22,7 @@ class Occupants(StrEnum):
     ALL = "all"
 
 
-class UploadRequest(Strict):
+class UploadRequest(Reading):
     """What the file cannot say itself."""
 
     source: Label = Field(description="Name of one of the campaign's sources.")
@@ -31,7 +32,6 @@ class UploadRequest(Strict):
         default_factory=dict, description="As planned; what the file holds too counts as executed there."
     )
     sample_id: int | None = Field(None, description="The candidate that this is the test of.")
-    file_format: Label = Field("auto", description="Name of a reader; `auto` tells it by the files.")
     accept: bool = Field(default=False, description="Accept at once when nothing speaks against it.")
 
 
@@ -41,6 +41,7 @@ class Acceptance(Strict):
     source: Label | None = None
     split: Split | None = None
     occupants: Occupants | None = None
+    test_number: Label | None = None
     features: dict[str, GivenValue] = Field(
         default_factory=dict, description="Features that neither the file nor the upload gave."
     )
