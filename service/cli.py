@@ -67,10 +67,11 @@ def rolc(
 ) -> None:
     """Compute the ROLC label of each occupant of a crash test, with the channels and rule behind it."""
     from service.ingest import ChannelChoice, ReadOptions, label_occupants, load_mapping, read_crash_test
+    from service.ingest.options import parse_chests
     from service.ingest.report import as_document, print_table
 
     options = ReadOptions(
-        channels=ChannelChoice(tuple(vehicle_channel or ()), _chests(chest or [])),
+        channels=ChannelChoice(tuple(vehicle_channel or ()), parse_chests(chest or [])),
         initial_speed_mps=None if initial_speed_kmh is None else initial_speed_kmh / KMH_PER_MPS,
         units=units,
         mapping=load_mapping(mapping) if mapping else None,
@@ -86,16 +87,6 @@ def rolc(
         typer.echo(json.dumps(as_document(test, labels), indent=2))
     else:
         print_table(test, labels, Console())
-
-
-def _chests(pairs: list[str]) -> dict[str, str]:
-    chests: dict[str, str] = {}
-    for pair in pairs:
-        occupant, equals, key = pair.partition("=")
-        if not (occupant and equals and key) or occupant in chests:
-            raise InputError(f"--chest {pair!r} does not name one channel.", hint="Write it as driver=013.")
-        chests[occupant] = key
-    return chests
 
 
 DataDir = Annotated[

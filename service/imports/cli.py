@@ -1,4 +1,4 @@
-"""`crashscout import nhtsa`: ask a running service for an import, and show how it goes.
+"""`crashscout import`, and its command `nhtsa`: ask a running service for an import, and show how it goes.
 
 The work is done by the service's worker, so that a closed terminal costs nothing: the same command follows the
 import that is under way, and a later one fetches only what is missing.
@@ -7,16 +7,15 @@ import that is under way, and a later one fetches only what is missing.
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from service.errors import ConflictError, CrashscoutError, InputError, UnavailableError
+from service.errors import ConflictError, CrashscoutError, InputError
+from service.imports.file_command import file
+from service.imports.remote import LOCAL_SERVER, Server, read_answer, service_at
 from service.vocabulary import Split
 
 if TYPE_CHECKING:
@@ -25,13 +24,10 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 
-app = typer.Typer(help="Fetch crash tests of public databases into a campaign.", no_args_is_help=True)
-
-
-@app.callback()
-def _import() -> None:
-    # With a callback Typer keeps the name of the database even while there is one.
-    pass
+app = typer.Typer(
+    help="Bring crash tests into a campaign: files, and public databases.", no_args_is_help=True
+)
+app.command()(file)
 
 
 @app.command()
@@ -43,10 +39,7 @@ def nhtsa(
     ] = None,
     split: Annotated[Split, typer.Option()] = Split.TRAIN,
     occupants: Annotated[str, typer.Option(help="driver or all.")] = "driver",
-    server: Annotated[
-        str,
-        typer.Option(envvar="CRASHSCOUT_SERVER", help="Address of the service; its key: CRASHSCOUT_API_KEY."),
-    ] = "http://127.0.0.1:8000",
+    server: Server = LOCAL_SERVER,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
@@ -58,7 +51,7 @@ def nhtsa(
     except ValueError as error:
         raise InputError(f"--tests: {error}.") from error
     request = {"database": "nhtsa", "tests": tests, "split": split.value, "occupants": occupants}
-    with _service(server) as http:
+    with service_at(server) as http:
         run = _start(http, campaign, request | ({"source": source} if source else {}))
         try:
             run = _follow(http, run)
@@ -69,44 +62,15 @@ def nhtsa(
     _show(run, as_json=as_json)
 
 
-@contextmanager
-def _service(server: str) -> Iterator[httpx.Client]:
-    import httpx
-
-    key = os.environ.get("CRASHSCOUT_API_KEY", "")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    try:
-        with httpx.Client(base_url=f"{server.rstrip('/')}/api/v1", headers=headers, timeout=60.0) as http:
-            yield http
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        hint = "Is `crashscout serve` running? --server names another address."
-        raise UnavailableError(f"{server} does not answer: {error}.", hint=hint) from error
-
-
-def _read(answer: httpx.Response) -> dict[str, Any]:
-    """The document of an answer; a problem becomes an error with its words."""
-    try:
-        document: dict[str, Any] = answer.json()
-    except ValueError as error:
-        raise UnavailableError(f"{answer.url} is no Crashscout: it answers {answer.status_code}.") from error
-    if answer.is_success:
-        return document
-    kind = ConflictError if answer.status_code == ConflictError.status else InputError
-    details = "; ".join(f"{item['pointer']} {item['message']}" for item in document.get("errors", []))
-    raise kind(
-        f"{document.get('detail', answer.status_code)} {details}".strip(), hint=document.get("hint", "")
-    )
-
-
 def _start(http: httpx.Client, campaign: int, request: dict[str, Any]) -> dict[str, Any]:
     """A new import, or the one of these tests that is under way."""
     path = f"/campaigns/{campaign}/imports"
     try:
-        return _read(http.post(path, json=request))
+        return read_answer(http.post(path, json=request))
     except ConflictError:
         cursor: dict[str, str] = {}
         while True:
-            page = _read(http.get(path, params=cursor))
+            page = read_answer(http.get(path, params=cursor))
             for run in page["items"]:
                 if run["status"] not in ENDED and run["configuration"]["tests"] == request["tests"]:
                     return dict(run)
@@ -124,7 +88,7 @@ def _follow(http: httpx.Client, run: dict[str, Any]) -> dict[str, Any]:
         line = bar.add_task("waiting for a worker", total=1.0)
         while run["status"] not in ENDED:
             time.sleep(POLL_S)
-            run = _read(http.get(f"/imports/{run['id']}"))
+            run = read_answer(http.get(f"/imports/{run['id']}"))
             left = run["seconds_left"]
             estimate = (
                 ""

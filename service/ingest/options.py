@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -67,6 +67,21 @@ class ReadOptions:
         if self.units is not None and self.units not in UNIT_SYSTEMS:
             known = ", ".join(UNIT_SYSTEMS)
             raise InputError(f"{self.units!r} is not a system of units.", hint=f"Known: {known}.")
+
+
+def parse_chests(pairs: Sequence[str]) -> dict[str, str]:
+    """`driver=013` as people write it on a command line.
+
+    Raises:
+        InputError: not of that form, or an occupant twice.
+    """
+    chests: dict[str, str] = {}
+    for pair in pairs:
+        occupant, equals, key = pair.partition("=")
+        if not (occupant and equals and key) or occupant in chests:
+            raise InputError(f"--chest {pair!r} does not name one channel.", hint="Write it as driver=013.")
+        chests[occupant] = key
+    return chests
 
 
 class Reader(Protocol):
