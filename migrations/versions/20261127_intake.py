@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0002_intake"
-down_revision = "0001"
+revision = "0004"
+down_revision = "0003"
 
 STATUSES = ("queued", "running", "parsed", "accepted", "rejected", "failed")
 RUN_STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
