@@ -6,7 +6,7 @@ ARGS ?=
 # What sets up speaks on standard error: standard output belongs to the command (`make demo ARGS=--json`).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint serve setup setup-dev browser format migration openapi lock clean
+.PHONY: help demo test test-fuzz lint serve setup setup-dev browser format migration openapi lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,12 +19,12 @@ $(BIN)/python:
 
 $(VENV)/.setup: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the locked dependencies" >&2
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded]' >&2
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,tdms]' >&2
 	@touch $@
 
 $(VENV)/.setup-dev: $(VENV)/.setup
 	@echo "installing the locked dependencies" >&2
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,dev]' >&2
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,tdms,dev]' >&2
 	@touch $@
 
 setup: $(VENV)/.setup ## Virtual environment with the locked dependencies
@@ -49,6 +49,9 @@ browser: ## Chromium for the browser tests (Debian or Ubuntu; needs root)
 test: lint ## Linters, contracts and all tests on a real Postgres and Redis
 	$(BIN)/pytest $(ARGS)
 
+test-fuzz: setup-dev ## 10,000 damaged crash-test files through all readers (test has 500); ARGS=-s shows the outcomes
+	FUZZ_FILES=10000 $(BIN)/pytest tests/service/ingest/test_fuzz.py $(ARGS)
+
 format: setup-dev ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
@@ -61,7 +64,7 @@ openapi: setup ## Write openapi.json from the routes
 
 lock: ## Pin the newest versions that fit pyproject.toml, in a fresh environment
 	rm -rf .lock-venv && $(PYTHON) -m venv .lock-venv
-	.lock-venv/bin/pip install --quiet '.[worker,embedded,benchmarks,dev]'
+	.lock-venv/bin/pip install --quiet '.[worker,embedded,benchmarks,tdms,dev]'
 	{ echo '# Locked dependencies: `pip install -c constraints.txt`. Made by `make lock` in a fresh environment.'; \
 	  echo '# async-timeout: needed by redis and valkey on Python before 3.11.3 only (Debian 12).'; \
 	  echo 'async-timeout==5.0.1'; \

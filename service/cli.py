@@ -16,8 +16,10 @@ import typer
 from rich.console import Console
 
 from service.errors import CrashscoutError, InputError, UnavailableError
+from service.imports.cli import app as imports
 from service.settings import load_settings
 
+KMH_PER_MPS = 3.6
 # Packages that only the worker extra brings.
 WORKER_EXTRA = frozenset({"torch", "ot", "pyarrow", "safetensors"})
 
@@ -28,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(imports, name="import")
 
 
 @app.callback()
@@ -38,22 +41,48 @@ def _crashscout() -> None:
 
 @app.command()
 def rolc(
-    path: Annotated[Path, typer.Argument(help="A crash test: an EV5 file, its folder, or a zip of it.")],
-    file_format: Annotated[str, typer.Option("--format", help="auto or ev5.")] = "auto",
+    path: Annotated[
+        Path, typer.Argument(help="A crash test: its main file, its folder, or a zip or tar of it.")
+    ],
+    file_format: Annotated[
+        str, typer.Option("--format", help="auto, ev5, iso_mme, tdms, binout or csv.")
+    ] = "auto",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    units: Annotated[
+        str | None,
+        typer.Option(help="binout: the model's mass, length and time, such as kg-mm-ms or t-mm-s."),
+    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="csv: JSON file that explains the columns.")] = None,
+    initial_speed_kmh: Annotated[
+        float | None, typer.Option(help="Speed at first contact, instead of the file's.")
+    ] = None,
+    vehicle_channel: Annotated[
+        list[str] | None, typer.Option(help="Key of a channel for the vehicle pulse; several are averaged.")
+    ] = None,
+    chest: Annotated[
+        list[str] | None, typer.Option(help="OCCUPANT=KEY: chest channel by hand, such as driver=013.")
+    ] = None,
+    definition: Annotated[str, typer.Option(help="Label definition; docs/readers.md lists them.")] = "rolc/1",
 ) -> None:
     """Compute the ROLC label of each occupant of a crash test, with the channels and rule behind it."""
-    from service.ingest import label_occupants, read_crash_test
+    from service.ingest import ChannelChoice, ReadOptions, label_occupants, load_mapping, read_crash_test
+    from service.ingest.options import parse_chests
     from service.ingest.report import as_document, print_table
 
+    options = ReadOptions(
+        channels=ChannelChoice(tuple(vehicle_channel or ()), parse_chests(chest or [])),
+        initial_speed_mps=None if initial_speed_kmh is None else initial_speed_kmh / KMH_PER_MPS,
+        units=units,
+        mapping=load_mapping(mapping) if mapping else None,
+    )
     try:
         # Absolute: the complaint about `.` shall name the folder.
-        test = read_crash_test(path.absolute(), file_format=file_format)
+        test = read_crash_test(path.absolute(), file_format=file_format, options=options)
     except OSError as error:
         hint = "Check its permissions, or copy it to a folder of yours."
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint=hint) from error
-    labels = label_occupants(test)
+    labels = label_occupants(test, definition=definition)
     if as_json:
         typer.echo(json.dumps(as_document(test, labels), indent=2))
     else:

@@ -25,6 +25,48 @@ class RunStatus(StrEnum):
         return self in {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}
 
 
+class UploadStatus(StrEnum):
+    """Life of an upload: a file is read by a worker, looked at by people, and then becomes samples or not.
+
+                   ┌──────────── a new label definition: read again ◀───────────┐
+                   ▼                                                            │
+        queued ──▶ running ──▶ parsed ──▶ accepted (its samples exist) ─────────┘
+          ▲           │ │        ├──────▶ rejected
+          └───────────┘ │        └──▶ queued (a new label definition)
+     (lease lapsed)     └──▶ failed
+
+    A re-read that fails leaves an accepted upload accepted: its labels stay what they were.
+    """
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PARSED = "parsed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+    @property
+    def allowed(self) -> frozenset[UploadStatus]:
+        """What this status may change into."""
+        return _UPLOAD_CHANGES[self]
+
+    @property
+    def is_terminal(self) -> bool:
+        """Nothing more happens to it; the same file may be sent once more."""
+        return not self.allowed
+
+
+_U = UploadStatus
+_UPLOAD_CHANGES: dict[UploadStatus, frozenset[UploadStatus]] = {
+    _U.QUEUED: frozenset({_U.RUNNING}),
+    _U.RUNNING: frozenset({_U.QUEUED, _U.PARSED, _U.ACCEPTED, _U.FAILED}),
+    _U.PARSED: frozenset({_U.QUEUED, _U.ACCEPTED, _U.REJECTED}),
+    _U.ACCEPTED: frozenset({_U.QUEUED}),
+    _U.REJECTED: frozenset(),
+    _U.FAILED: frozenset(),
+}
+
+
 class RecommendationStatus(StrEnum):
     """Life of a recommendation.
 

@@ -12,9 +12,11 @@ from fastapi.routing import APIRoute
 from service import error_handlers, health
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
+from service.campaigns.routes import library_router as feature_schemas
 from service.campaigns.routes import router as campaigns
 from service.database.engine import make_engine, make_session_factory
 from service.dependencies import principal_of, refuse_cross_site
+from service.imports.routes import router as imports
 from service.middleware import BodyLimit, KnownHosts, RequestFrame
 from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
@@ -57,7 +59,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     install_dashboard(app)
     error_handlers.install(app)
-    app.add_middleware(BodyLimit, limit=settings.max_body_mib * 2**20)
+    # One more MiB for the form around the file, whose own limit is told in better words.
+    files = {"/api/v1/uploads": (settings.max_upload_mib + 1) * 2**20}
+    app.add_middleware(BodyLimit, limit=settings.max_body_mib * 2**20, of_path=files)
     app.add_middleware(KnownHosts, allowed=settings.allowed_hosts, answer=error_handlers.answer)
     app.add_middleware(RequestFrame)
     return app
@@ -69,7 +73,7 @@ def _api() -> APIRouter:
     api = APIRouter(
         prefix="/api/v1", dependencies=[Depends(principal_of)], responses=responses(400, 401, 403, 422, 503)
     )
-    for router in (campaigns, samples, uploads, valuations, acquisitions):
+    for router in (campaigns, feature_schemas, samples, uploads, imports, valuations, acquisitions):
         api.include_router(router)
     return api
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -87,27 +87,32 @@ def _host_of(scope: Scope) -> str | None:
 
 
 class BodyLimit:
-    """Refuses a request body beyond `limit` bytes, announced or not, before it fills the memory."""
+    """Refuses a request body beyond `limit` bytes, announced or not, before it fills memory or disk.
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    `of_path` allows single paths another limit: a file goes to disk as it comes, a document into memory.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, of_path: Mapping[str, int] | None = None) -> None:
         self.app = app
         self.limit = limit
+        self.of_path = dict(of_path or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        limit = self.of_path.get(scope["path"], self.limit)
         announced = Headers(scope=scope).get("content-length", "0")
         announced_bytes = int(announced) if announced.isdigit() else 0
         received = 0
 
         async def receive_limited() -> Message:
             nonlocal received
-            message: Message = {} if announced_bytes > self.limit else await receive()
+            message: Message = {} if announced_bytes > limit else await receive()
             received += len(message.get("body", b""))
-            if max(announced_bytes, received) > self.limit:
+            if max(announced_bytes, received) > limit:
                 # Raised while the route reads, so that the ordinary handler answers.
-                detail = f"The request body is larger than {self.limit // 2**20} MiB: send it in parts."
+                detail = f"The request body is larger than {limit // 2**20} MiB: send it in parts."
                 raise HTTPException(413, detail)
             return message
 

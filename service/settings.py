@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL of Postgres; empty: start an embedded one.")
     broker_url: str = Field("", description="Redis URL; empty: start an embedded one.")
     data_dir: Path | None = Field(None, description="Folder of the embedded engines.")
+    files_dir: Path | None = Field(
+        None,
+        description="Folder of uploaded originals and downloads, the same for API and workers; "
+        "empty: `files` in the data folder.",
+    )
     api_key: SecretStr = Field(SecretStr(""), description="Bearer token of the API and the dashboard.")
     allowed_hosts: list[str] = Field(
         ["127.0.0.1", "localhost"],
@@ -52,7 +57,13 @@ class Settings(BaseSettings):
     run_lease_s: int = Field(120, ge=10, description="A run without a sign of life for so long is retried.")
     run_attempts: int = Field(3, ge=1, description="How often a run is tried before it fails.")
     max_body_mib: int = Field(64, ge=1, description="Largest request body.")
+    max_upload_mib: int = Field(256, ge=1, description="Largest uploaded file.")
     max_bulk_rows: int = Field(100_000, ge=1, description="Most rows of one bulk request.")
+    nhtsa_url: str = Field(
+        "https://nrd.api.nhtsa.dot.gov/nhtsa/vehicle/api/v1", description="NHTSA vehicle crash test API."
+    )
+    nhtsa_file_host: str = Field("nrd-static.nhtsa.dot.gov", description="Host of NHTSA's files.")
+    nhtsa_requests_per_s: float = Field(1.0, gt=0, le=20, description="Requests to NHTSA at most.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @field_validator("log_level", mode="before")
@@ -83,6 +94,13 @@ class Settings(BaseSettings):
     def _check_broker_url(cls, value: str) -> str:
         if value and not value.startswith(_BROKER_SCHEMES):
             raise ValueError("expects an address like redis://host:6379/0")
+        return value
+
+    @field_validator("nhtsa_url")
+    @classmethod
+    def _check_nhtsa_url(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("expects an address like https://host/path")
         return value
 
     @model_validator(mode="after")

@@ -121,6 +121,7 @@ def running_stack(
         environment = os.environ | {
             "CRASHSCOUT_DATABASE_URL": database_url,
             "CRASHSCOUT_BROKER_URL": broker_url,
+            "CRASHSCOUT_FILES_DIR": str((settings.files_dir or folder / "files").absolute()),
         }
         announce("bringing the database up to date")
         upgrade(database_url)

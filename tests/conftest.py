@@ -110,8 +110,10 @@ def database_url(
 
 
 @pytest.fixture
-def settings(database_url: str, broker_url: str) -> Settings:
-    return Settings(_env_file=None, database_url=database_url, broker_url=broker_url)
+def settings(database_url: str, broker_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        _env_file=None, database_url=database_url, broker_url=broker_url, files_dir=tmp_path / "files"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -156,6 +156,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
     """Write the files of one test to a folder and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
 

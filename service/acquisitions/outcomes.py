@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.acquisitions import service
 from service.acquisitions.schemas import Completion
@@ -35,21 +35,33 @@ def complete(session: Session, recommendation_id: int, result: Completion, *, ac
     row = service.change(
         session, recommendation_id, RecommendationStatus.COMPLETED, actor=actor, reason=result.reason
     )
-    sample = samples_repository.get_for_update(session, row.sample_id)
+    label(session, row.sample_id, result, actor=actor, recommendation_id=row.id, late=row.is_late)
+    return row
+
+
+def label(session: Session, sample_id: int, result: Completion, *, actor: str, **origin: Any) -> Sample:  # noqa: ANN401 - scalars for the audit
+    """Make a sample labelled, with its first row of label history; `origin` stands in the audit event.
+
+    Raises:
+        InputError: if target or features do not fit the campaign.
+        ConflictError: if the sample has a label already (the first result stays).
+    """
+    sample = samples_repository.get_for_update(session, sample_id)
     if sample.status is SampleStatus.LABELLED:
         message = f"Sample {sample.id} has its label already."
         raise ConflictError(message, hint="Add a repetition of the test as a sample of its own.")
     _label(session, sample, result)
+    samples.record_labels(session, [sample], actor=actor, reason=result.reason)
     audit.record(
         session,
         actor,
         "label",
         "sample",
         sample.id,
-        campaign_id=row.campaign_id,
-        after={"target": sample.target, "recommendation_id": row.id, "late": row.is_late},
+        campaign_id=sample.campaign_id,
+        after={"target": sample.target, **origin},
     )
-    return row
+    return sample
 
 
 def _label(session: Session, sample: Sample, result: Completion) -> None:

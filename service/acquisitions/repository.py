@@ -61,6 +61,16 @@ def lock_recommendation(session: Session, recommendation_id: int) -> Recommendat
     return session.scalars(statement).one_or_none()
 
 
+def of_sample(
+    session: Session, sample_id: int, statuses: Iterable[RecommendationStatus]
+) -> Sequence[Recommendation]:
+    """The sample's recommendations in one of `statuses`, newest first."""
+    statement = select(Recommendation).where(
+        Recommendation.sample_id == sample_id, Recommendation.status.in_(list(statuses))
+    )
+    return session.scalars(statement.order_by(Recommendation.id.desc())).all()
+
+
 def add_change(session: Session, change: RecommendationChange) -> None:
     session.add(change)
 

@@ -21,7 +21,7 @@ from service.database.models import (
     Surrogate,
 )
 from service.errors import ConflictError, FieldError, InputError, NotFoundError, TransitionError
-from service.lifecycles import RecommendationStatus
+from service.lifecycles import PENDING, RecommendationStatus
 from service.pagination import PageRequest, cut_page
 from service.runs import repository as runs_repository
 from service.runs import service as runs
@@ -185,6 +185,13 @@ def get_recommendation(session: Session, recommendation_id: int) -> Recommendati
     if row is None:
         raise NotFoundError(f"There is no recommendation {recommendation_id}.")
     return row
+
+
+def awaiting_result(session: Session, sample_id: int) -> Recommendation | None:
+    """The recommendation that a result of this sample belongs to: the pending one, else the newest late one."""
+    late = [status for status in RecommendationStatus if status.accepts_late_result]
+    found = repository.of_sample(session, sample_id, [*PENDING, *late])
+    return next((row for row in found if row.status.is_pending), found[0] if found else None)
 
 
 def change(

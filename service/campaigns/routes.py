@@ -5,12 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Response, status
 
 from service.campaigns import service
-from service.campaigns.schemas import CampaignCreate, CampaignRead, CampaignSummary
+from service.campaigns.feature_schemas import FEATURE_SCHEMAS
+from service.campaigns.schemas import CampaignCreate, CampaignRead, CampaignSummary, FeatureSchemaRead
 from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 
 router = APIRouter(prefix="/campaigns", tags=["campaigns"], route_class=GuardedRoute)
+library_router = APIRouter(prefix="/feature-schemas", tags=["campaigns"], route_class=GuardedRoute)
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=responses(422))
@@ -41,3 +43,9 @@ def read_campaign(campaign: CampaignDep) -> CampaignRead:
 def read_campaign_summary(campaign: CampaignDep, session: SessionDep) -> CampaignSummary:
     """Counts and money of a campaign."""
     return service.summary(session, campaign)
+
+
+@library_router.get("")
+def list_feature_schemas() -> list[FeatureSchemaRead]:
+    """Ready-made feature schemas; name one as `feature_schema: {"library": ...}` of a new campaign."""
+    return [FeatureSchemaRead.model_validate(schema) for schema in FEATURE_SCHEMAS.values()]

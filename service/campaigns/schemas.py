@@ -9,8 +9,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
+from service.campaigns.leaks import known_after_test
+from service.errors import InputError
 from service.vocabulary import FeatureKind, Oracle, SourceKind
 
 # Deeper documents are mistakes, and cost a stack frame per level wherever they are read.
@@ -77,6 +88,9 @@ class Feature(Strict):
         description="Its categories are the load cases: the surrogate's errors are also given for each. "
         "One categorical feature at most.",
     )
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="How far a test may be from its plan, in the unit; null: not judged."
+    )
     description: Text = Field("", max_length=1000)
 
     @model_validator(mode="after")
@@ -90,6 +104,8 @@ class Feature(Strict):
         _check_bounds(self.name, self.minimum, self.maximum)
         if not self.is_number and (self.minimum is not None or self.maximum is not None):
             raise ValueError(f"'{self.name}': only numbers have a minimum or maximum")
+        if not self.is_number and self.tolerance is not None:
+            raise ValueError(f"'{self.name}': only numbers have a tolerance")
         if (self.kind is FeatureKind.CATEGORICAL) != bool(self.categories):
             raise ValueError(f"'{self.name}': give `categories` for kind categorical, and only there")
         if self.load_case and self.kind is not FeatureKind.CATEGORICAL:
@@ -156,6 +172,53 @@ class SourceCreate(Strict):
     oracle: Oracle | None = Field(None, description="For simulations: what a worker runs itself.")
 
 
+class LibraryReference(Strict):
+    """A ready-made feature schema instead of a list; it is copied into the campaign, and then stays as it is."""
+
+    library: Text = Field(
+        description="For example `nhtsa_frontal/1`; GET /api/v1/feature-schemas lists them."
+    )
+    only: list[Name] | None = Field(None, min_length=1, max_length=500, description="Some of its features.")
+
+
+def _resolve_library(value: Any) -> Any:  # noqa: ANN401 - what came in, before it is checked
+    """The features that a reference to the library means; a list of features stays what it is."""
+    if not isinstance(value, dict):
+        return value
+    from service.campaigns.feature_schemas import library_features  # it is made of `Feature`
+
+    try:
+        reference = LibraryReference.model_validate(value)
+        return library_features(reference.library, reference.only)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        raise ValueError(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}") from error
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+def _or_reference(schema: dict[str, Any]) -> None:
+    listed = {name: schema.pop(name) for name in ("type", "items", "minItems", "maxItems")}
+    reference = LibraryReference.model_json_schema()
+    schema["anyOf"] = [listed, reference]
+
+
+FeatureList = Annotated[
+    list[Feature],
+    BeforeValidator(_resolve_library),
+    Field(min_length=1, max_length=500, json_schema_extra=_or_reference),
+]
+
+
+def _refuse_leaks(names: Iterable[str]) -> None:
+    """Of new campaigns only: one that is there already stays readable when the list grows."""
+    for name in names:
+        if leak := known_after_test(name):
+            raise ValueError(
+                f"'{name}' is {leak}, known only after the test: it would leak the result; remove it"
+            )
+
+
 class CampaignCreate(Strict):
     """A new campaign."""
 
@@ -179,7 +242,7 @@ class CampaignCreate(Strict):
 
     name: Label
     description: Text = Field("", max_length=4000)
-    feature_schema: list[Feature] = Field(min_length=1, max_length=500)
+    feature_schema: FeatureList
     target: Target = Target()
     target_domain: TargetDomain = TargetDomain()
     sources: list[SourceCreate] = Field(min_length=1, max_length=50)
@@ -196,6 +259,7 @@ class CampaignCreate(Strict):
             raise ValueError(f"several load cases: {', '.join(load_cases)}; mark one feature only")
         if repeated := _repeated(source.name for source in self.sources):
             raise ValueError(f"sources named twice: {', '.join(repeated)}")
+        _refuse_leaks(features)
         if self.target.name in features:
             raise ValueError(f"the target '{self.target.name}' is also a feature: it would predict itself")
         for condition in self.target_domain.conditions:
@@ -238,6 +302,17 @@ class CampaignRead(BaseModel):
     currency: str
     budget: Decimal | None
     created_at: datetime
+
+
+class FeatureSchemaRead(BaseModel):
+    """A ready-made feature schema, with the source of its definitions."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    title: str
+    source: str
+    features: list[Feature]
 
 
 class CampaignSummary(BaseModel):

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import PurePosixPath
 
 from service.errors import FileFormatError
 from service.ingest.archive import FileSet
-from service.ingest.ev5_curves import CurveReader
-from service.ingest.ev5_features import code, impact_speed_kmh, number, occupant_features, test_features
+from service.ingest.assembly import KMH_PER_MPS, Head, Seat, assemble
+from service.ingest.ev5_curves import describe, read_acceleration
+from service.ingest.ev5_features import (
+    code,
+    impact_speed_kmh,
+    is_fixed_obstacle,
+    number,
+    occupant_features,
+    test_features,
+)
 from service.ingest.ev5_records import Ev5Records, Record, parse_records
-from service.ingest.model import CrashTest, Occupant, Quarantined
-from service.signals.channel import Channel
+from service.ingest.model import CrashTest, Quarantined
+from service.ingest.options import ReadOptions
+from service.ingest.selection import Sensor
 
-KMH_PER_MPS = 3.6
 ROLES = {
     "01": "driver", "02": "passenger", "03": "right_rear", "04": "left_rear", "05": "center_front",
     "06": "center_rear", "07": "left_third", "08": "center_third", "09": "right_third",
 }  # fmt: skip
+# NHTSA's codes of the places that a vehicle pulse is taken from.
+PLACES = {
+    "FLLR": "rear_floor_left", "FLRR": "rear_floor_right", "DSLR": "rear_sill_left",
+    "DSRR": "rear_sill_right", "SELR": "seat_left", "SERR": "seat_right", "VECG": "vehicle_cg",
+    "BPLL": "b_pillar_left", "BPLR": "b_pillar_right",
+}  # fmt: skip
 
-# Left and right of each place, best first: stiffly joined to the compartment, far from the crush. An
-# engine, wheel, brake, column or dash sensor moves on its own and is never taken.
-VEHICLE_PLACES = (("FLLR", "FLRR"), ("DSLR", "DSRR"), ("SELR", "SERR"), ("VECG",), ("BPLL", "BPLR"))
-CHANNEL_ORDER = ("P", "R")
 
-
-def read_ev5(files: FileSet) -> CrashTest:
+def read_ev5(files: FileSet, options: ReadOptions) -> CrashTest:
     """Read one test: records, the vehicle sensors and the chest of each occupant; other curves stay closed.
 
     The car is the lowest-numbered vehicle that has an occupant. A channel that failed, is missing,
@@ -34,36 +44,33 @@ def read_ev5(files: FileSet) -> CrashTest:
     Raises:
         FileFormatError: no or several specification files, a broken one, no occupant, no usable vehicle
             sensor, no chest sensor that could be read, or no impact speed.
+        InputError: a channel named by hand is not there or cannot be used.
     """
     specification = _specification(files)
-    records = parse_records(files.read(specification), PurePosixPath(specification).name)
+    name = PurePosixPath(specification).name
+    records = parse_records(files.read(specification), name)
     vehicle = _occupied_vehicle(records, specification)
-    curves = CurveReader(files, specification)
-    occupants = tuple(_occupant(record, records, curves) for record in _of(records, "OCCUPANT", vehicle))
-    sensors, vehicle_flags = _vehicle_sensors(_of(records, "INSTRUMENTATION", vehicle), curves)
-    if not sensors:
-        raise _nothing_usable("No usable x accelerometer of the occupant compartment", specification, curves)
-    if all(occupant.chest is None for occupant in occupants):
-        raise _nothing_usable("No usable chest accelerometer of an occupant", specification, curves)
     test = records.sets["TEST"][0]
-    speed_kmh, speed_flags = _initial_speed_kmh(test, vehicle, sensors, records)
-    return CrashTest(
-        test_number=_test_number(specification),
+    seats, repeated = _seats(records, vehicle)
+    speed_kmh = impact_speed_kmh(test, vehicle)
+    head = Head(
+        test_number=test_number(specification),
         format="ev5",
         title=test["TITLE"],
+        seats=seats,
         platform=_platform(vehicle),
         features=test_features(test, vehicle, records.sets["BARRIER"]),
         impact_angle_deg=number(test, "IMPANG", zero_is_unknown=False),
-        initial_speed_mps=speed_kmh / KMH_PER_MPS,
-        vehicle=sensors,
-        occupants=occupants,
-        quarantined=(*records.quarantined, *_in_other_vehicles(records, vehicle), *curves.quarantined),
-        flags=vehicle_flags + speed_flags,
+        fixed_obstacle=is_fixed_obstacle(test),
+        initial_speed_mps=speed_kmh / KMH_PER_MPS if speed_kmh else None,
+        speed_flags=("speed_not_from_sensor",),
+        quarantined=(*records.quarantined, *_in_other_vehicles(records, vehicle), *repeated),
     )
+    return assemble(head, _sensors(files, specification, records, vehicle), options, name)
 
 
 def _specification(files: FileSet) -> str:
-    found = [name for name in files.names if name.lower().endswith(".ev5")]
+    found = files.shallowest(".ev5")
     if len(found) != 1:
         listed = ", ".join(found) or "none"
         raise FileFormatError(
@@ -91,7 +98,8 @@ def _in_other_vehicles(records: Ev5Records, vehicle: Record) -> list[Quarantined
     ]
 
 
-def _test_number(specification: str) -> str:
+def test_number(specification: str) -> str:
+    """`10146` of `v10146.EV5`."""
     stem = PurePosixPath(specification).stem
     return re.sub(r"^v0*(?=\d)", "", stem, flags=re.IGNORECASE)
 
@@ -101,77 +109,38 @@ def _platform(vehicle: Record) -> str | None:
     return f"{make}-{model}" if make and model else None
 
 
-def _occupant(record: Record, records: Ev5Records, curves: CurveReader) -> Occupant:
-    seat = record["OCCLOC"]
-    restraints = [
-        restraint
-        for restraint in records.of_vehicle("RESTRAINT", record["VEHNO"])
-        if restraint["OCCLOC"] == seat
+def _seats(records: Ev5Records, vehicle: Record) -> tuple[list[Seat], list[Quarantined]]:
+    restraints = _of(records, "RESTRAINT", vehicle)
+    seats: dict[str, Seat] = {}
+    repeated = []
+    for record in _of(records, "OCCUPANT", vehicle):
+        location = record["OCCLOC"]
+        if location in seats:
+            repeated.append(Quarantined(f"occupant {location}", "the seat is described twice"))
+            continue
+        own = [restraint for restraint in restraints if restraint["OCCLOC"] == location]
+        features = occupant_features(record, own)
+        seats[location] = Seat(location, ROLES.get(location, f"seat_{location}"), features)
+    return list(seats.values()), repeated
+
+
+def _sensors(files: FileSet, specification: str, records: Ev5Records, vehicle: Record) -> list[Sensor]:
+    return [
+        _sensor(files, specification, record)
+        for record in _of(records, "INSTRUMENTATION", vehicle)
+        if record["SENTYP"] == "AC" and record["AXIS"] in {"XL", "XG"}
     ]
-    candidates = [
-        sensor
-        for sensor in records.of_vehicle("INSTRUMENTATION", record["VEHNO"])
-        if _is_accelerometer(sensor, "CHST", "XL") and sensor["SENLOC"] == seat
-    ]
-    chest, redundant = _first_usable(candidates, curves)
-    return Occupant(
-        location=seat,
-        role=ROLES.get(seat, f"seat_{seat}"),
-        features=occupant_features(record, restraints),
-        chest=chest,
-        flags=("chest_redundant_sensor",) if redundant else (),
+
+
+def _sensor(files: FileSet, specification: str, record: Record) -> Sensor:
+    is_chest = record["AXIS"] == "XL" and record["SENATT"] == "CHST"
+    speed_kmh = number(record, "INIVEL")
+    return Sensor(
+        key=f"{int(record['CURNO']):03d}",
+        name=describe(record),
+        place="chest" if is_chest else PLACES.get(record["SENATT"], "") if record["AXIS"] == "XG" else "",
+        load=partial(read_acceleration, files, specification, record),
+        seat=record["SENLOC"] if is_chest else "",
+        redundant=record["CHSTAT"].upper() != "P",
+        initial_speed_mps=abs(speed_kmh) / KMH_PER_MPS if speed_kmh else None,
     )
-
-
-def _is_accelerometer(sensor: Record, place: str, axis: str) -> bool:
-    return (sensor["SENTYP"], sensor["SENATT"], sensor["AXIS"]) == ("AC", place, axis)
-
-
-def _first_usable(candidates: list[Record], curves: CurveReader) -> tuple[Channel | None, bool]:
-    """The first readable channel, primaries first, and whether it is a redundant one."""
-    for status in CHANNEL_ORDER:
-        for sensor in candidates:
-            if sensor["CHSTAT"].upper() == status:
-                channel = curves.acceleration(sensor)
-                if channel is not None:
-                    return channel, status != CHANNEL_ORDER[0]
-    return None, False
-
-
-def _vehicle_sensors(
-    instrumentation: list[Record], curves: CurveReader
-) -> tuple[tuple[Channel, ...], tuple[str, ...]]:
-    for places in VEHICLE_PLACES:
-        found = [
-            _first_usable([s for s in instrumentation if _is_accelerometer(s, place, "XG")], curves)
-            for place in places
-        ]
-        channels = tuple(channel for channel, _ in found if channel is not None)
-        if channels:
-            flags = ("vehicle_redundant_sensor",) if any(redundant for _, redundant in found) else ()
-            return channels, flags + (("vehicle_one_side",) if len(channels) < len(places) else ())
-    return (), ()
-
-
-def _initial_speed_kmh(
-    test: Record, vehicle: Record, sensors: tuple[Channel, ...], records: Ev5Records
-) -> tuple[float, tuple[str, ...]]:
-    """Speed from the first vehicle sensor's record, else from vehicle or test with a flag."""
-    used = int(sensors[0].name.split()[0])
-    for sensor in _of(records, "INSTRUMENTATION", vehicle):
-        if int(sensor["CURNO"]) == used:
-            speed = number(sensor, "INIVEL")
-            if speed is not None:
-                return abs(speed), ()
-    speed = impact_speed_kmh(test, vehicle)
-    if speed is None:
-        raise FileFormatError(
-            "No impact speed is given: INIVEL of the vehicle sensor and VEHSPD are unknown.",
-            hint="CLSSPD counts only for a fixed obstacle.",
-        )
-    return speed, ("speed_not_from_sensor",)
-
-
-def _nothing_usable(what: str, specification: str, curves: CurveReader) -> FileFormatError:
-    reasons = "; ".join(f"{item.part}: {item.reason}" for item in curves.quarantined)
-    return FileFormatError(f"{what} in {PurePosixPath(specification).name}. {reasons}".strip())

@@ -59,10 +59,16 @@ def code(record: Record, field: str) -> str | None:
     return None if value in UNKNOWN_CODES else value
 
 
+def is_fixed_obstacle(test: Record) -> bool | None:
+    """Whether the car hits something that does not move; None when the configuration is unknown."""
+    configuration = code(test, "TSTCFN")
+    return None if configuration is None else configuration in FIXED_OBSTACLE
+
+
 def impact_speed_kmh(test: Record, vehicle: Record) -> float | None:
     """Speed of the car; the closing speed stands in only when the obstacle does not move."""
     own = number(vehicle, "VEHSPD")
-    if own is None and test["TSTCFN"].upper() in FIXED_OBSTACLE:
+    if own is None and is_fixed_obstacle(test):
         own = number(test, "CLSSPD")
     return abs(own) if own is not None else None
 

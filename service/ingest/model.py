@@ -18,6 +18,22 @@ class Quarantined:
     reason: str
 
 
+@dataclass(frozen=True)
+class Selected:
+    """A channel that a label is made of, and why it was taken.
+
+    Attributes:
+        role: `vehicle`, or `chest of driver` ...
+        channel: its name; `key` is what chooses it by hand.
+        reason: one sentence for people, with the keys of what was not taken.
+    """
+
+    role: str
+    channel: str
+    key: str
+    reason: str
+
+
 @dataclass(frozen=True, eq=False)
 class Occupant:
     """One occupant: what was known before the test, and the chest signal when there is a usable one.
@@ -27,6 +43,7 @@ class Occupant:
         features: canonical names with units; None = unknown.
         chest: x acceleration of the chest, unfiltered.
         flags: what was noticed while the channel was chosen.
+        chest_redundant: further readable sensors of the same chest; they tell how sure the label is.
     """
 
     location: str
@@ -34,6 +51,7 @@ class Occupant:
     features: Mapping[str, FeatureValue]
     chest: Channel | None
     flags: tuple[str, ...] = ()
+    chest_redundant: tuple[Channel, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +60,7 @@ class CrashTest:
 
     Attributes:
         test_number: the test's identifier in its database.
-        format: ev5; more formats will follow.
+        format: a key of `READERS`: ev5, iso_mme, tdms, binout, csv.
         title: one line for people.
         platform: make and model in the source's codes, for splits that keep a car on one side.
         features: of test and car, canonical names with units, only what is known before the test.
@@ -52,6 +70,9 @@ class CrashTest:
         occupants: in the order of the file.
         quarantined: channels and records left out.
         flags: what was noticed while speed and vehicle sensors were chosen.
+        vehicle_redundant: further readable sensors at the places of `vehicle`.
+        selection: which channels were taken and why.
+        fixed_obstacle: whether the car hit something that does not move; None = unknown.
     """
 
     test_number: str
@@ -65,3 +86,6 @@ class CrashTest:
     occupants: tuple[Occupant, ...]
     quarantined: tuple[Quarantined, ...] = field(default=())
     flags: tuple[str, ...] = field(default=())
+    vehicle_redundant: tuple[Channel, ...] = ()
+    selection: tuple[Selected, ...] = ()
+    fixed_obstacle: bool | None = None

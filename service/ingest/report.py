@@ -18,6 +18,10 @@ def as_document(test: CrashTest, labels: list[OccupantLabel]) -> Document:
         "title": test.title,
         "format": test.format,
         "initial_speed_kmh": _rounded(test.initial_speed_mps * 3.6),
+        "selection": [
+            {"role": item.role, "channel": item.channel, "key": item.key, "reason": item.reason}
+            for item in test.selection
+        ],
         "occupants": [_label_document(label) for label in labels],
         "quarantined": [{"part": item.part, "reason": item.reason} for item in test.quarantined],
     }
@@ -32,6 +36,10 @@ def _label_document(label: OccupantLabel) -> Document:
         "t1_ms": _rounded(label.t1_ms),
         "t2_ms": _rounded(label.t2_ms),
         "label_definition": label.label_definition,
+        "uncertainty_g": _rounded(label.uncertainty_g),
+        "uncertainty_components_g": {k: _rounded(v) for k, v in label.uncertainty_components_g.items()},
+        "rolc_by_definition_g": {k: _rounded(v) for k, v in label.rolc_by_definition_g.items()},
+        "filters": dict(label.filters),
         "channels": list(label.channels),
         "flags": list(label.flags),
     }
@@ -43,18 +51,20 @@ def _rounded(value: float | None) -> float | None:
 
 def print_table(test: CrashTest, labels: list[OccupantLabel], console: Console) -> None:
     """Print what people want to see; text from the file is never read as markup."""
-    table = Table("occupant", "ROLC (g)", "t1 (ms)", "t2 (ms)", "OLC (g)", "definition", "flags")
+    table = Table("occupant", "ROLC (g)", "± (g)", "t1 (ms)", "t2 (ms)", "OLC (g)", "definition", "flags")
+    table.columns[-1].overflow = "fold"  # a flag that is cut off is no flag
     for label in labels:
         times = (_shown(label.t1_ms, 1), _shown(label.t2_ms, 1))
         load, vehicle_load = _shown(label.rolc_g, 2), _shown(label.olc_g, 2)
         flags = "\n".join(label.flags) or "none"
-        table.add_row(label.role, load, *times, vehicle_load, label.label_definition, flags)
+        trust = _shown(label.uncertainty_g, 2)
+        table.add_row(label.role, load, trust, *times, vehicle_load, label.label_definition, flags)
     _line(console, f"Test {test.test_number}: {test.title}")
     console.print(table)
-    for label in labels:
-        _line(console, f"{label.role}: {', '.join(label.channels)}")
-    for item in test.quarantined:
-        _line(console, f"left out: {item.part}: {item.reason}")
+    for item in test.selection:
+        _line(console, f"{item.role}: {item.channel} [{item.key}]: {item.reason}")
+    for left_out in test.quarantined:
+        _line(console, f"left out: {left_out.part}: {left_out.reason}")
 
 
 def _shown(value: float | None, digits: int) -> str:

@@ -18,6 +18,8 @@ class TaskName(StrEnum):
     VALUATION_RUN = "valuation.run"
     ACQUISITION_RANK = "acquisition.rank"
     SIMULATION_RUN = "simulation.run"
+    UPLOAD_READ = "upload.read"
+    IMPORT_RUN = "import.run"
     RUNS_REAP = "runs.reap"
 
 
@@ -25,6 +27,8 @@ QUEUE_OF_TASK = {
     TaskName.VALUATION_RUN: Queue.GPU,
     TaskName.ACQUISITION_RANK: Queue.GPU,
     TaskName.SIMULATION_RUN: Queue.CPU,
+    TaskName.UPLOAD_READ: Queue.IO,
+    TaskName.IMPORT_RUN: Queue.IO,
     TaskName.RUNS_REAP: Queue.IO,
 }
 

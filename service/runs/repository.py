@@ -1,4 +1,4 @@
-"""SQL that valuation runs and acquisition rounds share: claim, progress, end.
+"""SQL that valuation runs, acquisition rounds and imports share: claim, progress, end.
 
 Every change is a compare-and-set on status and attempt: of two workers with the same run, one wins.
 """
@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, CursorResult, LargeBinary, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, CursorResult, LargeBinary, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.database.models import AcquisitionRound, RunCheckpoint, ValuationRun
+from service.database.models import AcquisitionRound, ImportRun, RunCheckpoint, ValuationRun
 from service.lifecycles import RunStatus
 from service.pagination import PageRequest
 
-Run = TypeVar("Run", bound=ValuationRun | AcquisitionRound)
+AnyRun = ValuationRun | AcquisitionRound | ImportRun
+Run = TypeVar("Run", bound=ValuationRun | AcquisitionRound | ImportRun)
 
 
 def page(session: Session, kind: type[Run], campaign_id: int, request: PageRequest) -> Sequence[Run]:
@@ -94,9 +95,7 @@ def finish(session: Session, kind: type[Run], run: Run, status: RunStatus, **val
     return True
 
 
-def save_checkpoint(
-    session: Session, run: ValuationRun | AcquisitionRound, *, data_hash: str, state: bytes
-) -> bool:
+def save_checkpoint(session: Session, run: AnyRun, *, data_hash: str, state: bytes) -> bool:
     """Replace the run's checkpoint; False, and nothing written, when the run is no longer ours."""
     kind = type(run)
     ours = select(
@@ -112,20 +111,18 @@ def save_checkpoint(
     return session.scalars(statement.returning(RunCheckpoint.run_id)).one_or_none() is not None
 
 
-def load_checkpoint(
-    session: Session, run: ValuationRun | AcquisitionRound, *, data_hash: str
-) -> bytes | None:
+def load_checkpoint(session: Session, run: AnyRun, *, data_hash: str) -> bytes | None:
     """State of an earlier attempt on the same data; None when there is none."""
     return session.scalars(
         select(RunCheckpoint.state).where(*_checkpoint_of(run), RunCheckpoint.data_hash == data_hash)
     ).one_or_none()
 
 
-def forget_checkpoint(session: Session, run: ValuationRun | AcquisitionRound) -> None:
+def forget_checkpoint(session: Session, run: AnyRun) -> None:
     session.execute(delete(RunCheckpoint).where(*_checkpoint_of(run)))
 
 
-def _checkpoint_of(run: ValuationRun | AcquisitionRound) -> tuple[ColumnElement[bool], ...]:
+def _checkpoint_of(run: AnyRun) -> tuple[ColumnElement[bool], ...]:
     return RunCheckpoint.run_kind == run.__tablename__, RunCheckpoint.run_id == run.id
 
 
@@ -140,8 +137,26 @@ def lapsed(session: Session, kind: type[Run]) -> Sequence[Run]:
 
 
 def waiting(session: Session, kind: type[Run], *, longer_than_s: float) -> Sequence[Run]:
-    """Queued runs that may never have been delivered."""
-    before = datetime.now(UTC) - timedelta(seconds=longer_than_s)
-    return session.scalars(
-        select(kind).where(kind.status == RunStatus.QUEUED, kind.created_at < before)
-    ).all()
+    """Queued runs that may never have been delivered; one that was handed back has until its lease."""
+    now = datetime.now(UTC)
+    statement = select(kind).where(
+        kind.status == RunStatus.QUEUED,
+        kind.created_at < now - timedelta(seconds=longer_than_s),
+        or_(kind.lease_expires_at.is_(None), kind.lease_expires_at < now),
+    )
+    return session.scalars(statement).all()
+
+
+def hand_back(session: Session, kind: type[Run], run: Run, *, lease_s: int, **values: Any) -> bool:  # noqa: ANN401 - any column
+    """Queue our unfinished attempt again, so that other work gets its turn; it does not count as a failure."""
+    statement = (
+        update(kind)
+        .where(kind.id == run.id, kind.status == RunStatus.RUNNING, kind.attempt == run.attempt)
+        .values(
+            status=RunStatus.QUEUED,
+            attempt=kind.attempt - 1,
+            lease_expires_at=datetime.now(UTC) + timedelta(seconds=lease_s),
+            **values,
+        )
+    )
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1

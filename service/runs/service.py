@@ -1,4 +1,4 @@
-"""Rules that valuation runs and acquisition rounds share: request, cancel, reap."""
+"""Rules that valuation runs, acquisition rounds and imports share: request, cancel, reap."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from service.audit import repository as audit
-from service.database.models import AcquisitionRound, ValuationRun
+from service.database.models import AcquisitionRound, ImportRun, ValuationRun
 from service.errors import ConflictError
 from service.lifecycles import RunStatus
 from service.queue.client import enqueue
@@ -16,10 +16,11 @@ from service.runs import repository
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-AnyRun = ValuationRun | AcquisitionRound
+AnyRun = ValuationRun | AcquisitionRound | ImportRun
 TASK_OF_RUN: dict[type[AnyRun], TaskName] = {
     ValuationRun: TaskName.VALUATION_RUN,
     AcquisitionRound: TaskName.ACQUISITION_RANK,
+    ImportRun: TaskName.IMPORT_RUN,
 }
 # A message normally arrives within milliseconds; after so long it is sent once more. Doubles are harmless.
 DELIVERY_GRACE_S = 60.0

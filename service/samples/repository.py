@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, column, func, insert, literal, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    column,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
-from service.database.models import Recommendation, Sample, Source
+from service.database.models import LabelChange, Recommendation, Sample, Source
 from service.lifecycles import PENDING
 from service.pagination import PageRequest
 from service.samples.schemas import SampleFilter
@@ -39,6 +50,21 @@ def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
     statement = insert(Sample).from_select([each.name for each in columns], in_order).returning(Sample.id)
     # Identity keys are drawn in the order of the select, RETURNING promises none.
     return sorted(session.scalars(statement))
+
+
+def record_labels(session: Session, sample_ids: Sequence[int], *, actor: str, reason: str) -> None:
+    """Add the present labels of the samples to their history, in one statement; candidates have none to add."""
+    columns = (Sample.id, Sample.target, Sample.label_definition, Sample.label_details)
+    present = select(*columns, literal(actor), literal(reason)).where(
+        Sample.id == literal(list(sample_ids), ARRAY(BigInteger)).any_(), Sample.target.is_not(None)
+    )
+    names = ("sample_id", "target", "label_definition", "label_details", "actor", "reason")
+    session.execute(insert(LabelChange).from_select(names, present.order_by(Sample.id)))
+
+
+def label_changes(session: Session, sample_id: int) -> Sequence[LabelChange]:
+    statement = select(LabelChange).where(LabelChange.sample_id == sample_id)
+    return session.scalars(statement.order_by(LabelChange.id)).all()
 
 
 def get(session: Session, sample_id: int) -> Sample | None:
@@ -119,6 +145,26 @@ def candidates(session: Session, campaign_id: int) -> Sequence[Sample]:
         Sample.split == Split.TRAIN,
     )
     return session.scalars(statement.order_by(Sample.id)).all()
+
+
+def for_hygiene(session: Session, campaign_id: int) -> Sequence[tuple[Any, ...]]:
+    """Plain columns of all samples in the order of their ids: objects would cost most of the time."""
+    statement = (
+        select(
+            Sample.id,
+            Sample.external_id,
+            Sample.split,
+            Sample.status,
+            Source.name,
+            Sample.group,
+            func.coalesce(Sample.executed_features, Sample.planned_features),
+            Sample.target,
+            Sample.label_definition,
+        )
+        .join(Source, Source.id == Sample.source_id)
+        .where(Sample.campaign_id == campaign_id)
+    )
+    return [tuple(row) for row in session.execute(statement.order_by(Sample.id))]
 
 
 def open_sample_ids(session: Session, campaign_id: int, statuses: Iterable[Any] = PENDING) -> set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response, status
+from fastapi import APIRouter, Depends, Query, Response, status
 
 from service.dependencies import (
     CampaignDep,
@@ -18,7 +18,15 @@ from service.dependencies import (
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.samples import service
-from service.samples.schemas import BulkResult, OnError, SampleCreate, SampleFilter, SampleRead
+from service.samples.hygiene_report import HygieneReport
+from service.samples.schemas import (
+    BulkResult,
+    LabelChangeRead,
+    OnError,
+    SampleCreate,
+    SampleFilter,
+    SampleRead,
+)
 from service.samples.tables import read_rows
 
 router = APIRouter(tags=["samples"], route_class=GuardedRoute)
@@ -92,8 +100,24 @@ def list_samples(
     return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
 
 
+@router.get("/campaigns/{campaign_id}/hygiene", responses=responses(404))
+def read_hygiene(
+    campaign: CampaignDep,
+    session: SessionDep,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Longest list of one kind of finding.")] = 50,
+) -> HygieneReport:
+    """Repeated and nearly repeated designs, leaks into the holdout, outliers among features and labels."""
+    return service.hygiene(session, campaign, limit=limit)
+
+
 @router.get("/samples/{sample_id}", responses=responses(404))
 def read_sample(sample_id: int, session: SessionDep) -> SampleRead:
     """One sample."""
     sample = service.get(session, sample_id)
     return service.read(sample, sample.source.name)
+
+
+@router.get("/samples/{sample_id}/label-changes", responses=responses(404))
+def list_label_changes(sample_id: int, session: SessionDep) -> list[LabelChangeRead]:
+    """Every label that the sample ever had, oldest first; the last one is the present one."""
+    return [LabelChangeRead.model_validate(row) for row in service.label_changes(session, sample_id)]

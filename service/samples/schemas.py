@@ -110,6 +110,19 @@ class SampleRead(BaseModel):
     labelled_at: datetime | None
 
 
+class LabelChangeRead(BaseModel):
+    """One label that a sample got; the last one is the present one."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    target: float
+    label_definition: str
+    label_details: dict[str, Any] | None
+    actor: str
+    reason: str
+    created_at: datetime
+
+
 class SampleFilter(BaseModel):
     """All that are given must hold."""
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from service.audit import repository as audit
 from service.campaigns import repository as campaigns_repository
 from service.campaigns.schemas import Feature, Target
-from service.database.models import Campaign, Sample
+from service.database.models import Campaign, LabelChange, Sample
 from service.errors import ConflictError, FieldError, InputError, NotFoundError
 from service.pagination import PageRequest, cut_page
 from service.samples import repository
+from service.samples.hygiene import inspect
+from service.samples.hygiene_report import HygieneReport, HygieneRow
 from service.samples.schemas import (
     BulkResult,
     OnError,
@@ -66,9 +68,12 @@ def create(
     name = request.external_id
     if name and repository.known_external_ids(session, campaign.id, [name]):
         message = f"External id '{name}' exists already in this campaign."
-        raise ConflictError(message, hint="Choose another, or read the existing sample by its external_id.")
+        raise ConflictError(
+            message, hint="Choose another (for an upload: test_number), or read the sample of that name."
+        )
     row = _as_row(checked, campaign, schema) | {"upload_id": upload_id}
     (sample_id,) = repository.insert_many(session, [row])
+    repository.record_labels(session, [sample_id], actor=actor, reason="")
     audit.record(
         session, actor, "create", "sample", sample_id, campaign_id=campaign.id, after={"external_id": name}
     )
@@ -95,6 +100,7 @@ def create_bulk(
         (index, row) for index, row in enumerate(checked) if isinstance(row, CheckedSample) and not row.errors
     ]
     ids = repository.insert_many(session, [_as_row(row, campaign, schema) for _, row in good])
+    repository.record_labels(session, ids, actor=actor, reason="")
     if ids:
         audit.record(
             session,
@@ -188,6 +194,21 @@ def _as_row(sample: CheckedSample, campaign: Campaign, schema: SampleSchema) -> 
     }
 
 
+def record_labels(session: Session, labelled: Sequence[Sample], *, actor: str, reason: str) -> None:
+    """Write the labels that the samples have now into their history; call it after every change of one."""
+    session.flush()
+    repository.record_labels(session, [sample.id for sample in labelled], actor=actor, reason=reason)
+
+
+def label_changes(session: Session, sample_id: int) -> Sequence[LabelChange]:
+    """Every label that the sample ever had, oldest first.
+
+    Raises:
+        NotFoundError: if there is no such sample.
+    """
+    return repository.label_changes(session, get(session, sample_id).id)
+
+
 def get(session: Session, sample_id: int) -> Sample:
     """The sample with its source.
 
@@ -205,3 +226,10 @@ def page(
     session: Session, campaign: Campaign, wanted: SampleFilter, request: PageRequest
 ) -> tuple[Sequence[Sample], bool]:
     return cut_page(repository.page(session, campaign.id, wanted, request), request.limit)
+
+
+def hygiene(session: Session, campaign: Campaign, *, limit: int) -> HygieneReport:
+    """What is suspicious about the campaign's data; see `hygiene.inspect`."""
+    kinds = {name: feature.kind.value for name, feature in schema_of(campaign).features.items()}
+    rows = [HygieneRow(*row) for row in repository.for_hygiene(session, campaign.id)]
+    return inspect(rows, kinds, limit=limit)

@@ -8,16 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InputError
+from service.signals.units import STANDARD_GRAVITY_MPS2, UNIT_FACTORS, factor
 
-STANDARD_GRAVITY_MPS2 = 9.80665
+__all__ = ["STANDARD_GRAVITY_MPS2", "UNIT_FACTORS", "Channel"]
+
 MIN_SAMPLES = 2
-
-# Factor to the SI unit of each quantity.
-UNIT_FACTORS: dict[str, dict[str, float]] = {
-    "acceleration": {"m/s2": 1.0, "g": STANDARD_GRAVITY_MPS2, "mm/s2": 1e-3, "mm/ms2": 1e3},
-    "velocity": {"m/s": 1.0, "km/h": 1 / 3.6, "mm/s": 1e-3, "mm/ms": 1.0},
-    "displacement": {"m": 1.0, "mm": 1e-3},
-}
+# Far beyond any signal; products of such numbers would overflow.
+LARGEST_VALUE = 1e15
+INTERVALS_S = (1e-9, 1e6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,16 +26,17 @@ class Channel:
         values: shape (n,), float64, finite, read-only.
         sample_interval_s: time between two samples, > 0.
         start_s: time of the first sample; t = 0 is the first contact.
-        unit: unit of `values`, one of `UNIT_FACTORS[quantity]` when it is to be converted.
-        quantity: acceleration, velocity, displacement.
+        unit: unit of `values`, one of `UNIT_FACTORS[quantity]`: there is no channel without a unit.
+        quantity: acceleration, velocity, displacement, force or angular_velocity.
         location: where the sensor sits, in the words of the source.
         direction: x, y, z or resultant.
         filter_class: CFC that the values have already passed, None when only anti-alias filtered.
         name: text by which people recognise the channel.
-        status: as_measured, computed, questionable ...; the reader's word for the data status.
+        status: as_measured, computed, simulated ...; the reader's word for the data status.
 
     Raises:
-        InputError: fewer than two samples, not one-dimensional, not finite, interval not positive.
+        InputError: fewer than two samples, not one-dimensional, not finite or beyond 1e15, interval
+            not positive, or a unit that the quantity does not have.
     """
 
     values: NDArray[np.float64]
@@ -59,12 +58,17 @@ class Channel:
         if not np.isfinite(values).all():
             first = int(np.flatnonzero(~np.isfinite(values))[0])
             raise InputError(f"{label} is not finite at sample {first}.", hint="Export it again.")
-        if not (np.isfinite(self.sample_interval_s) and self.sample_interval_s > 0):
+        if np.abs(values).max() > LARGEST_VALUE:
+            raise InputError(f"{label} has values beyond {LARGEST_VALUE:g}.", hint="Export it again.")
+        if not INTERVALS_S[0] <= self.sample_interval_s <= INTERVALS_S[1]:
             raise InputError(
-                f"{label} has sampling interval {self.sample_interval_s} s; it must be positive."
+                f"{label} has sampling interval {self.sample_interval_s} s; it must be positive and no nonsense."
             )
-        if not np.isfinite(self.start_s):
-            raise InputError(f"{label} has no finite start time.")
+        if not abs(self.start_s) <= INTERVALS_S[1]:
+            raise InputError(
+                f"{label} has the start time {self.start_s} s; it must be finite and no nonsense."
+            )
+        factor(self.unit, self.unit, self.quantity)
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
 
@@ -85,14 +89,7 @@ class Channel:
         """
         if unit == self.unit:
             return self
-        factors = UNIT_FACTORS.get(self.quantity, {})
-        for wanted in (self.unit, unit):
-            if wanted not in factors:
-                known = ", ".join(factors) or "none"
-                raise InputError(
-                    f"{wanted!r} is not a known unit of {self.quantity}.", hint=f"Known units: {known}."
-                )
-        return self.with_values(self.values * (factors[self.unit] / factors[unit]), unit=unit)
+        return self.with_values(self.values * factor(self.unit, unit, self.quantity), unit=unit)
 
     def with_values(
         self, values: NDArray[np.float64], *, unit: str | None = None, filter_class: int | None = None

@@ -1,6 +1,8 @@
-"""Zero offset, polarity and integration of accelerations."""
+"""Zero offset, polarity, integration of accelerations and differentiation of velocities."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +59,24 @@ def velocity(channel: Channel, initial_speed_mps: float) -> NDArray[np.float64]:
     """
     acceleration = channel.to_unit("m/s2")
     return cumulative_from_zero(acceleration.time_s, acceleration.values) + initial_speed_mps
+
+
+def acceleration_of(velocity_channel: Channel) -> Channel:
+    """Differentiate a velocity by central differences, as solvers store nodal speeds; O(n).
+
+    Args:
+        velocity_channel: velocity, n samples, any known unit.
+
+    Returns:
+        The acceleration in m/s2 on the same grid; its integral is the velocity again, but for what
+        changes within two samples.
+
+    Raises:
+        InputError: the channel is not a velocity.
+    """
+    speed = velocity_channel.to_unit("m/s")
+    slope = np.gradient(speed.values, speed.sample_interval_s)
+    return replace(speed, values=slope, unit="m/s2", quantity="acceleration")
 
 
 def cumulative_from_zero(time_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,13 +13,15 @@ from service.errors import InputError
 from service.signals.channel import STANDARD_GRAVITY_MPS2, Channel
 from service.signals.crossing import first_index_at_or_above
 from service.signals.filters import ChannelFrequencyClass, cfc_filter
-from service.signals.integration import forward_positive, remove_offset, velocity
+from service.signals.integration import cumulative_from_zero, forward_positive, remove_offset, velocity
 from service.signals.olc import check_initial_speed
 
 DEFAULT_DEFINITION = "rolc/1"
 ONSET_G = 5.0
 ONSET_HOLD_S = 0.001
 ONSET_UNSURE_S = 0.003
+ONSET_EARLY_G = 3.0
+ONSET_LEAD_M = 0.015
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def real_occupant_load_criterion(
     CFC180, offset of t < 0 removed, integrated from t = 0; t1 is when the chest deceleration reaches
     5 g and holds it for 1 ms; t2 is the first time after t1 when the chest is no faster than the vehicle.
     Both are samples of the chest record: at 10 kHz the grid moves the label by less than 0.03 g.
+    `rolc_3g/1` and `rolc_15mm/1` are the same with another t1: 3 g held for 1 ms, and 15 mm of chest
+    displacement against the vehicle. docs/readers.md says why 5 g is the default.
     Reconstructed from the example figure of LossVal (Wibiral et al.); the text of Rabus et al. 2022,
     which introduces the criterion, was not at hand. O(n).
 
@@ -113,7 +117,7 @@ def prepare(channel: Channel, cfc: ChannelFrequencyClass, role: str) -> tuple[Ch
         flags.append(f"prefiltered_{role}")
     else:
         channel = cfc_filter(channel, cfc)
-    if channel.start_s >= 0:
+    if channel.start_s >= 0 and channel.status != "simulated":  # a solver has no zero offset
         flags.append(f"no_pretrigger_{role}")
     channel, turned = forward_positive(remove_offset(channel))
     if turned:
@@ -150,19 +154,30 @@ def _chest_holds(motion: Motion, level_g: float) -> int | None:
     return first_index_at_or_above(-motion.chest_mps2, level_g * STANDARD_GRAVITY_MPS2, samples=samples)
 
 
-def _onset(motion: Motion) -> int | None:
-    return _chest_holds(motion, ONSET_G)
+def _chest_leads(motion: Motion, lead_m: float) -> int | None:
+    ahead_m = cumulative_from_zero(motion.time_s, motion.chest_mps - motion.vehicle_mps)
+    return first_index_at_or_above(ahead_m, lead_m)
 
 
-def _onset_is_ambiguous(motion: Motion, t1: int) -> bool:
-    """Whether the chest hovers about the level: 1 g more or less would move t1 by over 3 ms."""
-    others = (_chest_holds(motion, ONSET_G - 1.0), _chest_holds(motion, ONSET_G + 1.0))
-    return any(
-        other is None or abs(float(motion.time_s[other] - motion.time_s[t1])) > ONSET_UNSURE_S
-        for other in others
-    )
+def _onset_rule(
+    find: Callable[[Motion, float], int | None], level: float, step: float
+) -> tuple[Callable[[Motion], int | None], Callable[[Motion, int], bool]]:
+    """How t1 is found at a level, and whether a step more or less would move it by over 3 ms."""
+
+    def is_ambiguous(motion: Motion, t1: int) -> bool:
+        others = (find(motion, level - step), find(motion, level + step))
+        return any(
+            other is None or abs(float(motion.time_s[other] - motion.time_s[t1])) > ONSET_UNSURE_S
+            for other in others
+        )
+
+    return lambda motion: find(motion, level), is_ambiguous
 
 
 ROLC_DEFINITIONS: Mapping[str, RolcDefinition] = MappingProxyType(
-    {"rolc/1": RolcDefinition(60, 180, _onset, _onset_is_ambiguous)}
+    {
+        "rolc/1": RolcDefinition(60, 180, *_onset_rule(_chest_holds, ONSET_G, 1.0)),
+        "rolc_3g/1": RolcDefinition(60, 180, *_onset_rule(_chest_holds, ONSET_EARLY_G, 1.0)),
+        "rolc_15mm/1": RolcDefinition(60, 180, *_onset_rule(_chest_leads, ONSET_LEAD_M, 0.005)),
+    }
 )

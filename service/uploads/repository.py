@@ -1,24 +1,42 @@
-"""SQL of uploads."""
+"""SQL of uploads; claims are compare-and-set on status and attempt, as with runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from service.database.models import Upload
+from service.lifecycles import UploadStatus
 from service.pagination import PageRequest
+
+GONE = (UploadStatus.FAILED, UploadStatus.REJECTED)
 
 
 def add(session: Session, upload: Upload) -> Upload:
     session.add(upload)
-    session.flush()  # its samples refer to the id
+    session.flush()  # its message refers to the id
     return upload
 
 
 def get(session: Session, upload_id: int) -> Upload | None:
     return session.get(Upload, upload_id)
+
+
+def get_for_update(session: Session, upload_id: int) -> Upload | None:
+    statement = select(Upload).where(Upload.id == upload_id).with_for_update()
+    return session.scalars(statement.execution_options(populate_existing=True)).one_or_none()
+
+
+def live_with_content(session: Session, campaign_id: int, sha256: str) -> Upload | None:
+    """The upload of the same bytes that has neither failed nor been rejected."""
+    statement = select(Upload).where(
+        Upload.campaign_id == campaign_id, Upload.sha256 == sha256, Upload.status.not_in(GONE)
+    )
+    return session.scalars(statement).one_or_none()
 
 
 def page(session: Session, campaign_id: int, request: PageRequest) -> Sequence[Upload]:
@@ -29,3 +47,80 @@ def page(session: Session, campaign_id: int, request: PageRequest) -> Sequence[U
         .limit(request.limit + 1)
     )
     return session.scalars(statement).all()
+
+
+def claim(session: Session, upload_id: int, *, lease_s: int) -> Upload | None:
+    """Take a queued upload; None when it is not queued (any more)."""
+    statement = (
+        update(Upload)
+        .where(Upload.id == upload_id, Upload.status == UploadStatus.QUEUED)
+        .values(
+            status=UploadStatus.RUNNING,
+            attempt=Upload.attempt + 1,
+            lease_expires_at=datetime.now(UTC) + timedelta(seconds=lease_s),
+        )
+        .returning(Upload)
+    )
+    return session.scalars(statement).one_or_none()
+
+
+def finish(session: Session, upload: Upload, status: UploadStatus, **values: Any) -> bool:  # noqa: ANN401 - any column
+    """End our attempt; False when the upload is no longer ours."""
+    statement = (
+        update(Upload)
+        .where(
+            Upload.id == upload.id, Upload.status == UploadStatus.RUNNING, Upload.attempt == upload.attempt
+        )
+        .values(status=status, lease_expires_at=None, **values)
+    )
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
+
+
+def lapsed(session: Session) -> Sequence[Upload]:
+    """Running uploads whose worker was lost, locked against other reapers."""
+    statement = (
+        select(Upload)
+        .where(Upload.status == UploadStatus.RUNNING, Upload.lease_expires_at < datetime.now(UTC))
+        .with_for_update(skip_locked=True)
+    )
+    return session.scalars(statement).all()
+
+
+def waiting(session: Session, *, longer_than_s: float) -> Sequence[Upload]:
+    """Queued uploads that may never have been delivered."""
+    before = datetime.now(UTC) - timedelta(seconds=longer_than_s)
+    return session.scalars(
+        select(Upload).where(Upload.status == UploadStatus.QUEUED, Upload.queued_at < before)
+    ).all()
+
+
+def queue_again(session: Session, campaign_id: int, label_definition: str) -> list[int]:
+    """Queue every upload that was read and whose original is kept; their ids. Those that wait take the new one."""
+    session.execute(
+        update(Upload)
+        .where(Upload.campaign_id == campaign_id, Upload.status == UploadStatus.QUEUED)
+        .values(label_definition=label_definition)
+    )
+    statement = (
+        update(Upload)
+        .where(
+            Upload.campaign_id == campaign_id,
+            Upload.status.in_([UploadStatus.PARSED, UploadStatus.ACCEPTED]),
+            Upload.storage_key.is_not(None),
+        )
+        .values(
+            status=UploadStatus.QUEUED,
+            label_definition=label_definition,
+            attempt=0,
+            queued_at=func.now(),
+            error_code=None,
+            error_message=None,
+        )
+        .returning(Upload.id)
+    )
+    return sorted(session.scalars(statement))
+
+
+def count_without_original(session: Session, campaign_id: int) -> int:
+    statement = select(func.count()).where(Upload.campaign_id == campaign_id, Upload.storage_key.is_(None))
+    return session.scalars(statement).one()

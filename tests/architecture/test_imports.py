@@ -71,7 +71,7 @@ def test_each_direction_of_the_design_has_a_contract(importer: str, imported: st
     )
 
 
-@pytest.mark.parametrize("noun", ["campaigns", "samples", "uploads", "valuations", "acquisitions"])
+@pytest.mark.parametrize("noun", ["campaigns", "samples", "uploads", "imports", "valuations", "acquisitions"])
 def test_each_noun_is_layered(noun: str) -> None:
     layered = [contract for contract in contracts() if f"service.{noun}" in contract.get("containers", [])]
     assert [contract["layers"] for contract in layered] == [["routes", "service", "repository", "schemas"]]

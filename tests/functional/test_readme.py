@@ -62,6 +62,8 @@ def test_runs_succeed_and_the_result_labels_the_sample(session: subprocess.Compl
 def test_the_file_gives_a_label_and_a_sample(session: subprocess.CompletedProcess[str]) -> None:
     assert "rolc/1" in session.stdout
     assert '"filename":"v10146.zip"' in session.stdout
+    assert "\nparsed\n" in session.stdout
+    assert '"external_id":"ev5-4711-driver"' in session.stdout
 
 
 def test_a_table_is_valued_without_a_server(session: subprocess.CompletedProcess[str]) -> None:

@@ -16,7 +16,7 @@ from service.stack import free_port
 from tests.conftest import database_named
 from tests.support import psycopg_url
 
-APPEND_ONLY = ("recommendation_changes", "audit_events")
+APPEND_ONLY = ("recommendation_changes", "label_changes", "audit_events")
 
 
 @pytest.fixture
@@ -91,6 +91,35 @@ def test_up_twice_changes_nothing(database_url: str) -> None:
 
 def test_models_and_migrations_describe_the_same_tables(database_url: str) -> None:
     command.check(alembic_config(database_url))  # raises when a migration is missing
+
+
+def test_uploads_and_labels_of_before_are_taken_along(empty_database: str) -> None:
+    """Intake: old uploads stay as accepted ones without an original, old labels begin their history."""
+    upgrade(empty_database, "0001")
+    with psycopg.connect(psycopg_url(empty_database)) as connection:
+        connection.execute("""
+            INSERT INTO campaigns (name, description, feature_schema, target, target_domain, currency)
+            VALUES ('c', '', '[{"name": "x"}]', '{}', '{}', 'USD');
+            INSERT INTO sources (campaign_id, name, kind, acquisition_cost, currency, lead_time_hours)
+            VALUES (1, 's', 'physical_test', 1, 'USD', 0);
+            INSERT INTO uploads (campaign_id, filename, sha256, size_bytes, report)
+            VALUES (1, 'a.zip', 'abc', 1, '{}');
+            INSERT INTO samples (campaign_id, source_id, upload_id, status, split, planned_features, provenance,
+                                 target, label_definition, labelled_at)
+            VALUES (1, 1, 1, 'labelled', 'train', '{}', '{}', 26.5, 'rolc/1', '2026-01-02T03:04:05Z'),
+                   (1, 1, NULL, 'candidate', 'train', '{}', '{}', NULL, NULL, NULL)
+        """)
+    upgrade(empty_database)
+    with psycopg.connect(psycopg_url(empty_database)) as connection:
+        upload = connection.execute("SELECT status, storage_key, label_definition FROM uploads").fetchall()
+        assert upload == [("accepted", None, "rolc/1")]
+        labels = connection.execute(
+            "SELECT sample_id, target, actor, created_at::date::text FROM label_changes"
+        )
+        assert labels.fetchall() == [(1, 26.5, "migration", "2026-01-02")]
+    downgrade(empty_database, "0001")
+    with psycopg.connect(psycopg_url(empty_database)) as connection:
+        assert connection.execute("SELECT filename, report FROM uploads").fetchall() == [("a.zip", {})]
 
 
 def test_readiness_tells_an_old_database_from_a_current_one(empty_database: str, database_url: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from service import cli
 from service.errors import FileFormatError
+from tests.crash_files import binout_file, csv_files
 from tests.ev5_writer import ev5_files, specification, usual_curves, write_folder, zipped
 
 REAL = Path(__file__).parents[3] / "shared/data/nhtsa_10146"
@@ -40,6 +41,7 @@ def test_json_is_one_document_per_test_and_an_entry_per_occupant(run, folder):
     driver, passenger = document["occupants"]
     assert set(driver) == {
         "occupant", "location", "rolc_g", "olc_g", "t1_ms", "t2_ms", "label_definition", "channels", "flags",
+        "uncertainty_g", "uncertainty_components_g", "rolc_by_definition_g", "filters",
     }  # fmt: skip
     assert (driver["occupant"], passenger["occupant"]) == ("driver", "passenger")
     assert driver["label_definition"] == "rolc/1"
@@ -57,7 +59,8 @@ def test_the_table_shows_the_label_and_takes_no_markup_from_the_file(run, folder
     assert "SYNTHETIC [bold] TEST" in output
     assert "driver" in output
     assert "rolc/1" in output
-    assert "010 FLLR NA X, 011 FLRR NA X, 001 CHST 01 X" in output
+    assert "vehicle: 010 FLLR NA X [010]: rear floor left: the best place with a usable sensor" in output
+    assert "chest of driver: 001 CHST 01 X [001]: chest: primary sensor; compared with 002" in output
 
 
 def test_what_is_missing_is_said_in_both_forms(run, tmp_path):
@@ -79,11 +82,15 @@ def test_errors_are_one_line_and_status_2(run, tmp_path):
     (tmp_path / "cut.EV5").write_text(specification(usual_curves())[:900])
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04")
     (tmp_path / "v1.mme").write_text("x")
+    (tmp_path / "binout0000").write_bytes(binout_file())
+    (tmp_path / "run.csv").write_text("time,ax\n0,1\n")
     expected = {
         "empty.EV5": "empty.EV5 is empty",
         "cut.EV5": "cut.EV5 is truncated",
         "bad.zip": "bad.zip is not a readable zip",
-        "v1.mme": "the format iso_mme cannot be read yet",
+        "v1.mme": "v1.mme is no ISO-MME test description",
+        "binout0000": "binout0000 holds numbers without units. Name the model's system of units (--units)",
+        "run.csv": "Give a mapping (--mapping FILE)",
         "nothing": "nothing does not exist",
     }
     for name, message in expected.items():
@@ -92,6 +99,54 @@ def test_errors_are_one_line_and_status_2(run, tmp_path):
         assert errors.startswith("crashscout: ")
         assert message in errors
         assert errors.count("\n") == 1
+
+
+def document_of(run, *arguments):
+    status, output, errors = run("rolc", *arguments, "--json")
+    assert (status, errors) == (0, "")
+    return json.loads(output)
+
+
+def test_units_of_a_binout(run, tmp_path):
+    (tmp_path / "binout0000").write_bytes(binout_file())
+    document = document_of(run, tmp_path / "binout0000", "--units", "kg-mm-ms")
+    assert document["format"] == "binout"
+    assert document["occupants"][0]["rolc_g"] == pytest.approx(26.17, abs=0.02)
+    assert "--units" not in run("rolc", tmp_path / "binout0000", "--units", "stone")[2]
+
+
+def test_the_mapping_of_a_table(run, tmp_path):
+    files = csv_files()
+    (tmp_path / "run.csv").write_bytes(files["run.csv"])
+    (tmp_path / "columns.json").write_bytes(files["run.mapping.json"])
+    document = document_of(run, tmp_path / "run.csv", "--mapping", tmp_path / "columns.json")
+    assert document["occupants"][0]["rolc_g"] == pytest.approx(26.17, abs=0.02)
+    (tmp_path / "columns.json").write_text("{}")
+    assert (
+        "/time: Field required"
+        in run("rolc", tmp_path / "run.csv", "--mapping", tmp_path / "columns.json")[2]
+    )
+
+
+def test_channels_speed_and_definition_by_hand(run, folder):
+    document = document_of(
+        run, folder, "--vehicle-channel", "11", "--vehicle-channel", "10", "--chest", "driver=2",
+        "--initial-speed-kmh", "60", "--definition", "rolc_3g/1",
+    )  # fmt: skip
+    assert [item["key"] for item in document["selection"]] == ["011", "010", "002", "003"]
+    assert document["initial_speed_kmh"] == 60
+    driver = document["occupants"][0]
+    assert driver["label_definition"] == "rolc_3g/1"
+    assert {"vehicle_chosen_by_hand", "chest_chosen_by_hand", "speed_chosen_by_hand"} <= set(driver["flags"])
+    for wrong, said in (
+        ("driver", "Write it as driver=013"),
+        ("pilot=2", "no occupant 'pilot'"),
+        ("driver=99", "'99'"),
+    ):
+        assert said in run("rolc", folder, "--chest", wrong)[2]
+    assert "must be positive" in run("rolc", folder, "--initial-speed-kmh", "nan")[2]
+    assert "Known: rolc/1, rolc_3g/1, rolc_15mm/1" in run("rolc", folder, "--definition", "rolc/0")[2]
+    assert "is not a format" in run("rolc", folder, "--format", "xls")[2]
 
 
 def test_the_error_is_part_of_the_tree():
@@ -129,7 +184,7 @@ def test_what_may_not_be_read_is_one_line(run, folder, monkeypatch):
     def refuse(*_arguments):  # the tests may run as root, whom no mode of a file keeps out
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     status, output, errors = run("rolc", folder)
     assert (status, output) == (2, "")
     assert errors.count("\n") == 1

@@ -15,7 +15,7 @@ JSON = {"content-type": "application/json"}
 @pytest.fixture
 def small(settings: Settings) -> Iterator[TestClient]:
     """An API that takes bodies up to 1 MiB."""
-    with open_client(settings.model_copy(update={"max_body_mib": 1})) as running:
+    with open_client(settings.model_copy(update={"max_body_mib": 1, "max_upload_mib": 1})) as running:
         yield running
 
 
@@ -76,7 +76,7 @@ def test_a_body_that_grows_too_large_is_refused(small: TestClient, path: str) ->
 
 def test_an_upload_that_is_too_large_is_refused(small: TestClient) -> None:
     form = {"campaign_id": 1, "source": "full_vehicle"}
-    response = small.post(f"{API}/uploads", files={"file": ("a.zip", bytes(MIB + 1))}, data=form)
+    response = small.post(f"{API}/uploads", files={"file": ("a.zip", bytes(2 * MIB + 1))}, data=form)
     assert_problem(response, 413, "too_large")
 
 

@@ -1,6 +1,7 @@
 """A worker's surroundings in this process: its own settings and session factory on the test's database."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,11 +20,12 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def worker_sessions(
-    database_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[sessionmaker[Session]]:
     monkeypatch.setenv("CRASHSCOUT_DATABASE_URL", database_url)
     monkeypatch.setenv("CRASHSCOUT_BROKER_URL", broker_url)
     monkeypatch.setenv("CRASHSCOUT_DEVICE", "cpu")
+    monkeypatch.setenv("CRASHSCOUT_FILES_DIR", str(tmp_path / "files"))
     get_settings.cache_clear()
     process.sessions.cache_clear()
     factory = process.sessions()

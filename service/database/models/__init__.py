@@ -3,8 +3,9 @@
 from service.database.models.acquisition import AcquisitionRound, Recommendation, RecommendationChange
 from service.database.models.audit import AuditEvent
 from service.database.models.campaign import Campaign, Source
+from service.database.models.import_run import ImportRun
 from service.database.models.run import RunCheckpoint
-from service.database.models.sample import Sample, Upload
+from service.database.models.sample import LabelChange, Sample, Upload
 from service.database.models.valuation import DataValue, Surrogate, ValuationRun
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "AuditEvent",
     "Campaign",
     "DataValue",
+    "ImportRun",
+    "LabelChange",
     "Recommendation",
     "RecommendationChange",
     "RunCheckpoint",

@@ -10,26 +10,58 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.database.base import Base, Created, Document, Moment, PrimaryKey, enum_column, finite
 from service.database.models.campaign import Source
+from service.lifecycles import UploadStatus
 from service.vocabulary import SampleStatus, Split
 
 
 class Upload(Base):
-    """One file that came in: what was read, what was quarantined and why."""
+    """One file that came in: where its original lies, what was read, what was quarantined and why."""
 
     __tablename__ = "uploads"
+    __table_args__ = (
+        CheckConstraint("status <> 'failed' OR error_message IS NOT NULL", name="failed_has_reason"),
+        CheckConstraint("status NOT IN ('parsed', 'accepted') OR report IS NOT NULL", name="read_has_report"),
+        CheckConstraint("status = 'accepted' OR sample_ids IS NULL OR status IN ('queued', 'running')",
+                        name="only_accepted_has_samples"),
+        # The same bytes once per campaign, until they failed or were rejected.
+        Index(
+            "uq_uploads_live_content",
+            "campaign_id",
+            "sha256",
+            unique=True,
+            postgresql_where=text("status NOT IN ('failed', 'rejected')"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[PrimaryKey]
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    status: Mapped[UploadStatus] = mapped_column(
+        enum_column(UploadStatus, "status"), default=UploadStatus.QUEUED
+    )
     filename: Mapped[str] = mapped_column(String(255))
     sha256: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int]
-    report: Mapped[Document]
+    # Names the file in the folder of originals; null for uploads from before originals were kept.
+    storage_key: Mapped[str | None] = mapped_column(String(64))
+    # What was said beside the file: source, split, occupants, features, the sample that it is the test of.
+    request: Mapped[Document]
+    label_definition: Mapped[str] = mapped_column(String(64))
+    report: Mapped[Document | None]
+    sample_ids: Mapped[Document | None]  # occupant -> sample, once accepted
+    attempt: Mapped[int] = mapped_column(default=0)
+    lease_expires_at: Mapped[Moment | None]
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None] = mapped_column(String(2000))
+    requested_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[Created]
+    queued_at: Mapped[Created]
+    decided_at: Mapped[Moment | None]
 
 
 class Sample(Base):
@@ -66,3 +98,19 @@ class Sample(Base):
     labelled_at: Mapped[Moment | None]
 
     source: Mapped[Source] = relationship(lazy="raise", viewonly=True)
+
+
+class LabelChange(Base):
+    """One label that a sample got, the first and every later one; rows are only ever added."""
+
+    __tablename__ = "label_changes"
+    __table_args__ = (CheckConstraint(finite("target"), name="target_finite"),)
+
+    id: Mapped[PrimaryKey]
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), index=True)
+    target: Mapped[float] = mapped_column(Float(53))
+    label_definition: Mapped[str] = mapped_column(String(64))
+    label_details: Mapped[Document | None]
+    actor: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(String(2000), default="")
+    created_at: Mapped[Created]

@@ -7,7 +7,7 @@ from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 from psycopg.types.json import Jsonb
 
 NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
-RUN_TABLES = ["valuation_runs", "acquisition_rounds"]
+RUN_TABLES = ["valuation_runs", "acquisition_rounds", "import_runs"]
 
 
 def refused(kind: type[Exception], constraint: str) -> Any:
@@ -191,3 +191,31 @@ def test_external_ids_are_unique_within_a_campaign_only(store: Any) -> None:
 def test_a_run_trains_one_surrogate(store: Any) -> None:
     with refused(UniqueViolation, "uq_surrogates_valuation_run_id"):
         store.insert("surrogates", campaign_id=store.campaign_id, valuation_run_id=store.run_id)
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "parsed", "accepted"])
+def test_a_campaign_has_the_same_file_once(store: Any, status: str) -> None:
+    store.insert("uploads", campaign_id=store.campaign_id, status=status, report=Jsonb({}))
+    with refused(UniqueViolation, "uq_uploads_live_content"):
+        store.insert("uploads", campaign_id=store.campaign_id)
+
+
+@pytest.mark.parametrize("columns", [{"status": "rejected"}, {"status": "failed", "error_message": "x"}])
+def test_a_file_that_came_to_nothing_may_come_again(store: Any, columns: dict[str, Any]) -> None:
+    store.insert("uploads", campaign_id=store.campaign_id, **columns)
+    assert store.insert("uploads", campaign_id=store.campaign_id)
+
+
+@pytest.mark.parametrize(
+    ("columns", "constraint"),
+    [
+        ({"status": "failed"}, "failed_has_reason"),
+        ({"status": "parsed"}, "read_has_report"),
+        ({"status": "accepted"}, "read_has_report"),
+        ({"status": "parsed", "report": Jsonb({}), "sample_ids": Jsonb({})}, "only_accepted_has_samples"),
+        ({"status": "lost"}, "status"),
+    ],
+)
+def test_an_upload_tells_how_far_it_is(store: Any, columns: dict[str, Any], constraint: str) -> None:
+    with refused(CheckViolation, constraint):
+        store.insert("uploads", campaign_id=store.campaign_id, **columns)

@@ -52,7 +52,7 @@ def test_values_no_sensor_can_mean_are_left_out(crash_test):
     def label_of(factor):
         driver = crash_test.occupants[0]
         car = tuple(scaled(sensor, factor) for sensor in crash_test.vehicle)
-        wild = replace(driver, chest=scaled(driver.chest, factor))
+        wild = replace(driver, chest=scaled(driver.chest, factor), chest_redundant=())
         speed = crash_test.initial_speed_mps * factor
         changed = replace(crash_test, vehicle=car, occupants=(wild,), initial_speed_mps=speed)
         return label_occupants(changed)[0]
@@ -60,10 +60,11 @@ def test_values_no_sensor_can_mean_are_left_out(crash_test):
     usual = label_of(1.0).rolc_g
     hard = label_of(60 / usual)
     assert hard.rolc_g == pytest.approx(60, rel=0.05)
-    assert hard.flags == ("outside_usual_range",)
+    assert hard.flags == ("crush_implausible", "outside_usual_range")
     impossible = label_of(120 / usual)
     assert impossible.rolc_g is None
-    assert impossible.flags == ("impossible_value",)
+    assert impossible.flags[-1] == "impossible_value"
+    assert impossible.uncertainty_g is None
 
 
 def test_flags_of_reader_and_rule_come_together(crash_test):
@@ -103,3 +104,21 @@ def test_a_sensor_on_another_grid_is_left_out_with_a_flag():
 def test_an_unknown_definition(crash_test):
     with pytest.raises(InputError, match="'rolc/9' is not a label definition"):
         label_occupants(crash_test, definition="rolc/9")
+
+
+def test_sensors_that_disagree_throw_doubt_on_the_other_occupants(crash_test):
+    """Curve files carry no name: two that are mixed up show only where there is a sensor to compare with."""
+    driver, passenger = crash_test.occupants
+    mixed = (replace(driver, chest=passenger.chest), replace(passenger, chest=driver.chest))
+    labels = label_occupants(replace(crash_test, occupants=mixed))
+    assert "sensor_disagreement" in labels[0].flags
+    assert labels[1].flags == ("sensor_disagreement_in_test",)
+
+
+def test_a_primary_sensor_without_label_where_the_redundant_one_has_one(crash_test):
+    driver, passenger = crash_test.occupants
+    early = driver.chest.with_values(np.roll(driver.chest.values, -160))
+    labels = label_occupants(replace(crash_test, occupants=(replace(driver, chest=early), passenger)))
+    assert labels[0].rolc_g is None
+    assert labels[0].flags[-1] == "sensor_disagreement"
+    assert labels[1].flags == ("sensor_disagreement_in_test",)

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.errors import FileFormatError
 from service.ingest import label_occupants, read_crash_test
 from service.ingest.archive import open_files
-from service.ingest.ev5_curves import CurveReader
+from service.ingest.ev5_curves import read_acceleration
 from service.ingest.ev5_records import parse_records
 from service.ingest.labels import vehicle_pulse
 from service.signals.clip import clip_3ms
@@ -17,6 +18,7 @@ from service.signals.olc import occupant_load_criterion
 from service.signals.rolc import real_occupant_load_criterion
 
 FOLDER = Path(__file__).parents[4] / "shared/data/nhtsa_10146"
+ISO_FOLDER = FOLDER.with_name("isomme_10146")
 pytestmark = pytest.mark.skipif(
     not FOLDER.is_dir(), reason="NHTSA test 10146 is not beside the repository (../shared/data/nhtsa_10146)"
 )
@@ -32,9 +34,8 @@ def curve():
     """Any accelerometer of the test by its curve number."""
     with open_files(FOLDER) as files:
         records = parse_records(files.read("v10146.EV5"), "v10146.EV5")
-        reader = CurveReader(files, "v10146.EV5")
         by_number = {record["CURNO"]: record for record in records.sets["INSTRUMENTATION"]}
-        yield lambda number: reader.acceleration(by_number[str(number)])
+        yield lambda number: read_acceleration(files, "v10146.EV5", by_number[str(number)])
 
 
 def test_all_records_fit(crash_test):
@@ -111,4 +112,39 @@ def test_3_ms_clip_of_the_chest_as_nhtsa_reports_it(curve):
 
 
 def test_the_failed_engine_channel_is_never_used(curve):
-    assert curve(96) is None
+    with pytest.raises(FileFormatError, match="the channel failed"):
+        curve(96)
+
+
+@pytest.mark.skipif(not ISO_FOLDER.is_dir(), reason="its ISO-MME form is not beside the repository")
+def test_ev5_and_iso_mme_give_the_same_label(crash_test):
+    iso = label_occupants(read_crash_test(ISO_FOLDER))
+    assert [label.role for label in iso] == ["driver"]
+    ev5 = label_occupants(crash_test)[0]
+    for ours, theirs in (
+        (iso[0].rolc_g, ev5.rolc_g),
+        (iso[0].olc_g, ev5.olc_g),
+        (iso[0].uncertainty_g, ev5.uncertainty_g),
+    ):
+        assert ours == pytest.approx(theirs, abs=0.02)
+    assert (iso[0].t1_ms, iso[0].t2_ms) == (pytest.approx(ev5.t1_ms), pytest.approx(ev5.t2_ms))
+    assert iso[0].flags == ev5.flags == ()
+
+
+def test_other_definitions_as_measured_on_this_test(crash_test):
+    driver = label_occupants(crash_test)[0]
+    assert driver.rolc_by_definition_g["rolc_3g/1"] == pytest.approx(25.44, abs=0.02)
+    assert driver.rolc_by_definition_g["rolc_15mm/1"] == pytest.approx(25.04, abs=0.05)
+    assert driver.uncertainty_g == pytest.approx(0.49, abs=0.02)
+    assert (
+        label_occupants(crash_test, definition="rolc_3g/1")[0].rolc_g
+        == driver.rolc_by_definition_g["rolc_3g/1"]
+    )
+
+
+def test_why_these_channels(crash_test):
+    assert [(item.role, item.key) for item in crash_test.selection] == [
+        ("vehicle", "093"), ("vehicle", "094"), ("chest of driver", "013"), ("chest of passenger", "059"),
+    ]  # fmt: skip
+    assert "compared with 016" in crash_test.selection[2].reason
+    assert len(crash_test.vehicle_redundant) == 2
