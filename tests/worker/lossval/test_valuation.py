@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from worker.lossval import checkpoint
 from worker.lossval.config import LossValConfig
 from worker.lossval.encoding import FeatureSpec
 from worker.lossval.errors import LossValError
@@ -196,3 +197,18 @@ def test_impossible_runs_are_refused_with_a_remedy(change, message):
     arguments = {"features": FEATURES, "train_rows": rows, "y": y, "target_rows": rows, "config": SHORT}
     with pytest.raises(LossValError, match=message):
         run_valuation(**(arguments | change))
+
+
+@pytest.mark.parametrize("mode", ["normalized", "published"])
+def test_a_run_that_was_interrupted_stores_the_same_bytes(mode, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_SAVE_SECONDS", 0.0)
+    rows, y = make_rows(40)
+    config = LossValConfig(mode=mode, epochs=10, surrogate_epochs=20, members=4)
+    states = []
+    whole = run_valuation(FEATURES, rows, y, rows, None, config, checkpoint=states.append)
+    assert len(states) == 10
+    resumed = run_valuation(FEATURES, rows, y, rows, None, config, resume=states[5])
+    assert resumed.result.values.tobytes() == whole.result.values.tobytes()
+    assert resumed.surrogate.to_bytes() == whole.surrogate.to_bytes()
+    assert resumed.metrics == whole.metrics
+    assert ("in_run" in whole.metrics["out_of_fold"]) is (mode == "normalized")
