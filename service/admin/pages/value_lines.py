@@ -29,7 +29,7 @@ def why(value_target_loss: float, value_transport: float) -> tuple[Side, str]:
             "label",
             f"Its label does not fit the others: wrong with probability {_chance(value_target_loss)}.",
         )
-    text = f"Its features lie off the others or the target domain: probability {_chance(value_transport)}."
+    text = f"Its features lie off the others or far from the target domain: {number(value_transport)} of 1."
     return "features", text
 
 
