@@ -86,6 +86,11 @@ class TargetPosterior:
         gains: FloatArray = (self._target_covariance.clamp_min(0.0) / denominator).cpu().numpy()
         return gains
 
+    def variance(self) -> FloatArray:
+        """Posterior variance v_c of each candidate, (m,), without the noise of an observation."""
+        variance: FloatArray = self._variance.clamp_min(0.0).cpu().numpy()
+        return variance
+
     def gain(self, index: int) -> float:
         """The same for one candidate, from the float64 covariance."""
         phi = self._candidates[index].double()

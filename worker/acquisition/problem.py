@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from worker.acquisition.errors import EmptyPoolError, InvalidProblemError, NoTargetDomainError
+from worker.acquisition.information import TargetPosterior
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -75,6 +76,8 @@ class RankingProblem:
         label_precision: (n,) data weights w >= 0; a label counts as observed with variance sigma^2 / w.
         pending: (q, p) features of what is approved, ordered or running: known already, with w = 1.
         target: (t, p) features of points of the target domain.
+        inputs: (m, d) encoded designs of the pool, for strategies that need no surrogate.
+        known_inputs: (n + q, d) encoded designs of the labelled and pending rows.
         noise_variance: sigma^2 in the squared unit of the features.
         acquisition_cost: (m,) money, > 0.
         source: (m,) source index of each candidate.
@@ -94,6 +97,8 @@ class RankingProblem:
     label_precision: FloatArray
     pending: Tensor
     target: Tensor
+    inputs: Tensor
+    known_inputs: Tensor
     noise_variance: float
     acquisition_cost: FloatArray
     source: IntArray
@@ -121,13 +126,25 @@ class RankingProblem:
     def size(self) -> int:
         return int(self.candidates.shape[0])
 
+    def posterior(self, *, target: Tensor | None = None) -> TargetPosterior:
+        """What is known before the batch, about the target domain or about other (t, p) points."""
+        known = torch.from_numpy(self.label_precision).to(self.labelled.device, torch.float64)
+        return TargetPosterior(
+            candidates=self.candidates,
+            observed=torch.cat([self.labelled, self.pending]),
+            precision=torch.cat([known, known.new_ones(self.pending.shape[0])]),
+            target=self.target if target is None else target,
+            noise_variance=self.noise_variance,
+        )
+
     def _check_matrices(self) -> None:
-        columns = self.candidates.shape[1]
-        for name in ("candidates", "labelled", "pending", "target"):
+        features, inputs = self.candidates.shape[1], self.inputs.shape[1]
+        expected = {"candidates": features, "labelled": features, "pending": features, "target": features}
+        for name, columns in (expected | {"inputs": inputs, "known_inputs": inputs}).items():
             matrix: Tensor = getattr(self, name)
             if matrix.dim() != 2 or matrix.shape[1] != columns:
                 raise InvalidProblemError(
-                    f"{name} has shape {tuple(matrix.shape)}; expected {columns} columns as the candidates have."
+                    f"{name} has shape {tuple(matrix.shape)}; expected {columns} columns as the pool has."
                 )
             if not bool(torch.isfinite(matrix).all()):
                 raise InvalidProblemError(f"{name} has non-finite features; train the surrogate again.")

@@ -184,6 +184,8 @@ def rank_pool(
     ids = design_ids(inputs.labelled, inputs.pending, inputs.pool)
     problem = RankingProblem(
         **features,
+        inputs=_single(inputs.pool),
+        known_inputs=_single(np.concatenate([inputs.labelled, inputs.pending])),
         label_precision=np.asarray(label_precision, dtype=np.float64),
         noise_variance=config.noise_variance * config.target_scale**2,
         acquisition_cost=np.asarray(acquisition_cost, dtype=np.float64),
@@ -208,6 +210,10 @@ def rank_pool(
     )
     report(1.0, "done")
     return ranking
+
+
+def _single(matrix: FloatArray) -> Tensor:
+    return torch.from_numpy(matrix).float()
 
 
 def _silent(_share: float, _text: str) -> None:

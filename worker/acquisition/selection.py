@@ -27,11 +27,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from worker.acquisition.basket import Basket, StartCriterion, affordable
 from worker.acquisition.control import draw_control
-from worker.acquisition.information import TargetPosterior
 from worker.acquisition.problem import Arm, BoolArray, RankingProblem, Selection
 
 ControlDraws = Sequence[tuple[int, float]]
@@ -51,24 +49,13 @@ def select_batch(problem: RankingProblem, start: StartCriterion, *, uniform: boo
 
     Cost: batch_size * O(m p) at most three times, plus the posterior (`information.py`); nothing is m x m.
     """
-    empty = Basket(problem, _posterior(problem), start, uniform=uniform)
+    empty = Basket(problem, problem.posterior(), start, uniform=uniform)
     empty.check_not_hopeless()
     control = draw_control(problem, empty.eligible)
     basket, led = _fill(empty, control), False
     if problem.limits.limited and not uniform:
         basket, led = _guard(empty, control, basket)
     return _selection(empty, basket, led_by_single=led)
-
-
-def _posterior(problem: RankingProblem) -> TargetPosterior:
-    known = torch.from_numpy(problem.label_precision).to(problem.labelled.device, torch.float64)
-    return TargetPosterior(
-        candidates=problem.candidates,
-        observed=torch.cat([problem.labelled, problem.pending]),
-        precision=torch.cat([known, known.new_ones(problem.pending.shape[0])]),
-        target=problem.target,
-        noise_variance=problem.noise_variance,
-    )
 
 
 def _with_control(empty: Basket, control: ControlDraws) -> Basket:

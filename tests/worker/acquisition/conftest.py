@@ -25,9 +25,11 @@ def _problem(*, seed: int = 0, m: int = 30, n: int = 10, p: int = 8, **changes: 
     problem = RankingProblem(
         candidates=features(m),
         labelled=features(n),
-        label_precision=np.ones(n),
+        label_precision=random.uniform(0.5, 1.5, n),
         pending=features(0),
         target=features(6),
+        inputs=features(m),
+        known_inputs=features(n),
         noise_variance=0.1,
         acquisition_cost=random.uniform(1.0, 10.0, m),
         source=random.integers(0, 2, m),
@@ -55,6 +57,8 @@ def reorder() -> Callable[[RankingProblem, Iterable[int]], RankingProblem]:
         rows = np.array(list(order))
         names = ("acquisition_cost", "source", "relevance", "predicted", "predicted_std", "design")
         moved = {name: getattr(problem, name)[rows] for name in names}
-        return replace(problem, candidates=problem.candidates[torch.from_numpy(rows)], **moved)
+        for name in ("candidates", "inputs"):
+            moved[name] = getattr(problem, name)[torch.from_numpy(rows)]
+        return replace(problem, **moved)
 
     return change
