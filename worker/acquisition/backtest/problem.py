@@ -21,6 +21,7 @@ LabelPrecision = Literal["lossval", "equal"]
 
 # What is compared unless the user says otherwise. Few on purpose: every further strategy widens all intervals.
 DEFAULT_STRATEGIES = ("variance_reduction", "lcmd")
+LEAST_REPEATS = 5
 # LossVal refuses fewer labelled samples.
 LEAST_INITIAL = 10
 
@@ -216,8 +217,9 @@ class BacktestConfig:
             yield setting.name, not isinstance(value, float) or math.isfinite(value), "a finite number"
         yield "strategies", len(set(self.strategies)) == len(self.strategies), "each strategy once"
         yield "initial", self.initial >= LEAST_INITIAL, f"{LEAST_INITIAL} or more"
-        for name in ("batch_size", "rounds", "repeats", "random_draws", "steps", "sketch_dimension"):
+        for name in ("batch_size", "rounds", "random_draws", "steps", "sketch_dimension"):
             yield name, getattr(self, name) >= 1, "1 or more"
+        yield "repeats", self.repeats >= LEAST_REPEATS, f"{LEAST_REPEATS} or more: fewer allow no verdict"
         yield "seed", self.seed >= 0, "0 or more"
         yield "holdout_fraction", 0 < self.holdout_fraction < 1, "a number above 0 and below 1"
         yield "budget", self.budget is None or self.budget > 0, "an amount above 0, or none"
