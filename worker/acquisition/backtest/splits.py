@@ -1,0 +1,104 @@
+"""Who may be bought, who is measured on, who is known at the start: one draw per repeat."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from worker.acquisition.backtest.problem import BacktestConfig, BacktestData
+from worker.acquisition.problem import FloatArray, IntArray
+
+# Fewer rows measure an error, let alone its 95 % quantile, too badly.
+LEAST_HOLDOUT = 10
+# With fewer groups the repeats hold out the same ones again and again.
+LEAST_GROUPS = 5
+# Candidates per purchase: who must buy nearly everything cannot choose.
+LEAST_CHOICE = 1.5
+# A group that overfills the holdout by more than this factor is left to training.
+_MOST_OVERFILL = 1.5
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of one repeat.
+
+    Attributes:
+        initial: (initial,) known at the start.
+        pool: the others that may be bought.
+        holdout: measured on; no row of these groups is ever acquired.
+        target: (t, d) points of the target domain.
+    """
+
+    initial: IntArray
+    pool: IntArray
+    holdout: IntArray
+    target: FloatArray
+
+
+def draw_split(data: BacktestData, config: BacktestConfig, generator: np.random.Generator) -> Split:
+    """Hold out groups and draw the initial set.
+
+    With target-domain points but without rows that are always held out, the holdout looks like the target domain:
+    its groups are those of the labelled rows nearest to points drawn from it. Otherwise whole groups are drawn
+    at random until they hold `holdout_fraction` of the rows.
+    """
+    held = data.holdout
+    if held is None:
+        held = np.isin(data.groups, _drawn_groups(data, config.holdout_fraction, generator))
+    trainable = generator.permutation(np.flatnonzero(~np.isin(data.groups, data.groups[held])))
+    measured = held if data.target_source is None else held & (data.source == data.target_source)
+    holdout = np.flatnonzero(measured)
+    return Split(
+        initial=np.sort(trainable[: config.initial]),
+        pool=np.sort(trainable[config.initial :]),
+        holdout=holdout,
+        target=data.X[holdout] if data.target is None else data.target,
+    )
+
+
+def _drawn_groups(data: BacktestData, fraction: float, generator: np.random.Generator) -> IntArray:
+    wanted, total = fraction * data.rows, 0
+    chosen = []
+    for group in _group_order(data, generator):
+        size = int((data.groups == group).sum())
+        if total >= wanted:
+            break
+        if total + size <= _MOST_OVERFILL * wanted:
+            chosen.append(group)
+            total += size
+    return np.array(chosen, dtype=np.int64)
+
+
+def _group_order(data: BacktestData, generator: np.random.Generator) -> IntArray:
+    """All groups in the order in which they are held out."""
+    shuffled = generator.permutation(np.unique(data.groups))
+    if data.target is None:
+        return shuffled
+    points = generator.permutation(len(data.target))[: data.rows]
+    nearest = [int(np.square(data.X - data.target[point]).sum(axis=1).argmin()) for point in points]
+    return np.array(list(dict.fromkeys([*data.groups[nearest].tolist(), *shuffled.tolist()])), dtype=np.int64)
+
+
+def shortage(data: BacktestData, config: BacktestConfig, splits: list[Split]) -> str:
+    """What is needed for a backtest that says something; empty if the rows are enough for every split."""
+    groups = len(np.unique(data.groups))
+    if groups < LEAST_GROUPS and data.holdout is None:
+        return f"A backtest needs {LEAST_GROUPS} groups to hold out some of them; there are {groups}."
+    holdout = min(len(split.holdout) for split in splits)
+    if holdout < LEAST_HOLDOUT:
+        return (
+            f"A backtest measures on at least {LEAST_HOLDOUT} held-out rows; here are {holdout} of "
+            f"{data.rows} labelled: label more, or raise holdout_fraction."
+        )
+    bought = config.rounds * config.batch_size
+    needed = config.initial + math.ceil(LEAST_CHOICE * bought)
+    there = min(len(split.initial) + len(split.pool) for split in splits)
+    if there >= needed:
+        return ""
+    return (
+        f"To start with {config.initial} rows and buy {bought} more with some choice, a backtest needs {needed} "
+        f"labelled rows beside the holdout; there are {there}: label {needed - there} more, or lower initial, "
+        "rounds or batch_size."
+    )
