@@ -111,6 +111,7 @@ _FILES: dict[str, tuple[str, Task]] = {
     "kin8nm": ("pools/kin8nm.csv", "regression"),
     "white_wine": ("pools/white_wine.csv", "regression"),
     "power_plant": ("pools/power_plant.csv", "regression"),
+    "yacht": ("pools/yacht.csv", "regression"),
 }
 _GENERATED: dict[str, tuple[Callable[[np.random.Generator], tuple[Matrix, Matrix]], Task]] = {
     "friedman1": (_friedman1, "regression"),

@@ -13,7 +13,9 @@ from worker.acquisition.problem import Arm, Selection
 from worker.acquisition.strategies import STRATEGIES, strategy_named
 
 every_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))
-deterministic = pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"random", "kmeans_pp"}))
+deterministic = pytest.mark.parametrize(
+    "name", sorted(set(STRATEGIES) - {"random", "near_target", "kmeans_pp"})
+)
 
 
 def rows(selection: Selection) -> list[int]:
@@ -313,6 +315,19 @@ class TestSpaceFilling:
         other = replace(problem, candidates=problem.candidates.flip(0), labelled=problem.labelled * 2)
         strategy = strategy_named("space_filling")
         assert rows(strategy.select(problem)) == rows(strategy.select(other))
+
+
+class TestNearTarget:
+    def test_it_draws_from_the_nearest_quarter_first(self, make_problem):
+        problem = make_problem(m=8, p=1, batch_size=3, cost_exponent=1.0)
+        candidates = torch.arange(8, dtype=torch.float64)[:, None]
+        target = torch.tensor([[5.1]], dtype=torch.float64)
+        problem = replace(problem, candidates=candidates, labelled=problem.labelled[:, :1], target=target)
+        selections = [strategy_named("near_target").select(replace(problem, seed=seed)) for seed in range(40)]
+        assert {frozenset(rows(selection)[:2]) for selection in selections} == {frozenset({5, 6})}
+        assert {rows(selection)[0] for selection in selections} == {5, 6}
+        assert len({rows(selection)[2] for selection in selections}) > 3
+        assert [pick.selection_probability for pick in selections[0].picks] == [0.5, 1.0, 1 / 6]
 
 
 class TestLossValValue:

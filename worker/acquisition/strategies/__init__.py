@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from worker.acquisition.errors import UnknownStrategyError
 from worker.acquisition.strategies.base import Strategy
-from worker.acquisition.strategies.comparators import LossValValue, RandomChoice
+from worker.acquisition.strategies.comparators import LossValValue, NearTarget, RandomChoice
 from worker.acquisition.strategies.coverage import (
     KMeansPlusPlus,
     LargestClusterMaximumDistance,
@@ -32,6 +32,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
         SpaceFilling,
         TopVariance,
         LossValValue,
+        NearTarget,
         RandomChoice,
     )
 }

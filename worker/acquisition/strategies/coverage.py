@@ -78,9 +78,7 @@ class Distances:
         if known.shape[0] == 0:
             self._distance, self._centre = self._square, torch.zeros_like(self._square, dtype=torch.int64)
         else:
-            blocks = [_nearest(block, known) for block in candidates.split(_BLOCK_ROWS)]
-            self._distance = torch.cat([distance for distance, _ in blocks])
-            self._centre = torch.cat([centre for _, centre in blocks])
+            self._distance, self._centre = nearest_known(candidates, known)
         self._next_centre = max(known.shape[0], 1)
 
     def gains(self) -> FloatArray:
@@ -123,6 +121,12 @@ class _Race(Distances):
     def add(self, index: int) -> None:
         super().add(index)
         self._handicap = self._generator.standard_exponential(len(self._handicap))
+
+
+def nearest_known(candidates: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """(m,) squared distance to the nearest of (k, p) known points, k >= 1, and which it is; in blocks."""
+    blocks = [_nearest(block, known) for block in candidates.split(_BLOCK_ROWS)]
+    return torch.cat([distance for distance, _ in blocks]), torch.cat([centre for _, centre in blocks])
 
 
 def _nearest(rows: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
