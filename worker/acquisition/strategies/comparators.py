@@ -30,8 +30,7 @@ class NearTarget(Strategy):
 
     What a team does without a tool: test what tomorrow's cars look like. Nearest by the gradient features'
     distance to the nearest target point; when that quarter is used up, among the rest. Neither price nor
-    relevance
-    bends the draw. O(m t p).
+    relevance bends the draw. O(m t p).
     """
 
     name = "near_target"
@@ -60,10 +59,9 @@ class LossValValue(Strategy):
     regression on the gradient features, with the posterior's prior and noise:
     gain(c) = phi_c^T (sigma^2 I + Phi^T Phi)^-1 Phi^T (w - mean w) - the lowest such prediction in the pool.
     LossVal (arXiv 2412.04158, section 5) does not document its selection rule; this is the plainest one.
-    Its own
-    figures show no gain over random, so it is here to be compared with, and knows nothing of the target
-    domain beyond the weights. With equal weights all gains are equal. Gains (m,) >= 0, a difference of
-    weights (mean 1); higher is better.
+    Its own figures show no gain over random, so it is here to be compared with. It knows nothing of the target
+    domain beyond the weights; with equal weights all gains are equal. Gains (m,) >= 0, a difference of weights
+    (mean 1); higher is better.
     O(n^2 p + n^3 + m p).
     """
 
