@@ -33,6 +33,7 @@ from worker.device import use_threads
 
 BATCH_SIZE, ROUNDS = 20, 4
 INITIAL = (50, 100)
+FROM_ALL_STARTS = ("same", "shifted")  # the others are played from the largest initial set only
 _CELL = ("dataset", "scenario", "initial", "repetition")
 
 Record = dict[str, Any]
@@ -65,10 +66,13 @@ def _course(one: Contestant) -> Record:
 def run(arguments: argparse.Namespace, records: list[Record]) -> Iterator[list[Record]]:
     """Measure what `records` lack; yields them after every draw, one repetition of everything after another."""
     known = {tuple(record[name] for name in _CELL) for record in records}
-    cells = itertools.product(
-        range(arguments.repetitions), arguments.scenarios, arguments.initial, arguments.datasets
-    )
-    for repetition, scenario, initial, dataset in cells:
+    situations = [
+        (scenario, initial)
+        for scenario, initial in itertools.product(arguments.scenarios, arguments.initial)
+        if scenario in FROM_ALL_STARTS or initial == max(arguments.initial)
+    ]
+    cells = itertools.product(range(arguments.repetitions), situations, arguments.datasets)
+    for repetition, (scenario, initial), dataset in cells:
         if (dataset, scenario, initial, repetition) in known:
             continue
         start = time.perf_counter()

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -35,14 +35,14 @@ from worker.simulation.oracle import run_occupant_model
 from worker.simulation.schema import FEATURES
 
 Scenario = Literal["same", "shifted", "label_noise", "prices"]
-SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
+SCENARIOS: tuple[Scenario, ...] = ("shifted", "same", "label_noise", "prices")
 FLEET = "fleet"
 DATASETS = (FLEET, "kin8nm", "power_plant", "white_wine", "yacht")
 MOST_MEASURED, MOST_TARGET, MOST_POOL = 1000, 200, 1000
 LEAST_POOL = 150
 IN_DOMAIN, WRONG_LABELS, SIMULATIONS = 0.25, 0.2, 0.7
 SIMULATION_PRICE, TEST_PRICE = 1.0, 100.0
-_FLEET_ROWS = 2000
+_FLEET_ROWS = 1200
 _SIMULATION_BIAS, _SIMULATION_NOISE = 0.3, 0.1
 
 
