@@ -150,7 +150,7 @@ def _fleet() -> _Table:
         for seed, design in enumerate(designs)
     ]
     kept = [index for index, result in enumerate(results) if result.rolc_g is not None]
-    specs = [FeatureSpec(item.name, item.kind.value, tuple(item.categories or ())) for item in FEATURES]
+    specs = [FeatureSpec(item.name, item.kind, tuple(item.categories)) for item in FEATURES]
     rows = [designs[index] for index in kept]
     y = np.array([results[index].rolc_g for index in kept], dtype=np.float64)
     future = np.array(kept) >= _FLEET_ROWS - tomorrow
