@@ -51,6 +51,7 @@ def backtest(
     label_precision: Annotated[
         str, typer.Option(help="lossval: suspicious labels count less; equal: faster.")
     ] = "lossval",
+    ensemble: Annotated[int | None, typer.Option(help="Networks trained at once; 8 else.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, tables, machine: the same bytes.")] = 0,
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Column that is no feature; repeatable.")
@@ -85,6 +86,7 @@ def backtest(
         source_column=source_column,
         target_source=target_source,
         label_precision=label_precision,
+        ensemble=ensemble,
         seed=seed,
         ignore=tuple(ignore or ()),
         threads=threads,

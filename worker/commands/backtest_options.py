@@ -36,6 +36,7 @@ class BacktestOptions:
     source_column: str | None = None
     target_source: str | None = None
     label_precision: str = "lossval"
+    ensemble: int | None = None
     seed: int = 0
     ignore: tuple[str, ...] = ()
     threads: int = 1
@@ -70,9 +71,9 @@ class BacktestOptions:
         """
         from worker.acquisition.backtest import BacktestConfig
 
-        names: dict[str, Any] = {}
+        given: dict[str, Any] = {} if self.ensemble is None else {"members": self.ensemble}
         if self.strategies is not None:
-            names["strategies"] = tuple(name.strip() for name in self.strategies.split(",") if name.strip())
+            given["strategies"] = tuple(name.strip() for name in self.strategies.split(",") if name.strip())
         return BacktestConfig(
             initial=self.initial,
             batch_size=self.batch_size,
@@ -83,5 +84,5 @@ class BacktestOptions:
             budget=self.budget,
             cost_exponent=self.cost_exponent,
             label_precision=self.label_precision,  # type: ignore[arg-type]  # the configuration checks it
-            **names,
+            **given,
         )
