@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.errors import InputError
+from worker.commands.machine import check_seed_and_threads
 from worker.tables import check_destination
 
-MOST_THREADS = 256
 TASKS = ("regression", "classification")
 # The settings that a method uses; a method that is not here trains no networks.
 _SETTINGS = {"lossval": ("mode", "epochs", "ensemble"), "out_of_fold_loss": ("epochs", "ensemble")}
@@ -40,10 +40,7 @@ class ValueOptions:
         """
         if self.task not in TASKS:
             raise InputError(f"--task {self.task} is unknown.", hint=f"Use {' or '.join(TASKS)}.")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"--seed {self.seed} is out of range.", hint="Use 0 or more.")
-        if not 1 <= self.threads <= MOST_THREADS:
-            raise InputError(f"--threads {self.threads} is out of range.", hint=f"Use 1 to {MOST_THREADS}.")
+        check_seed_and_threads(self.seed, self.threads)
         if self.target in self.ignore:
             raise InputError(f"--ignore names the target '{self.target}'.", hint="Name other columns.")
         check_destination(self.output, (self.train, self.validation))

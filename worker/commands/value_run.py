@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InputError
+from worker.commands.machine import prepare_device
 from worker.commands.value_options import ValueOptions
 from worker.commands.value_tables import ValueTables
 from worker.lossval.encoding import FeatureEncoder
@@ -79,7 +80,7 @@ def value_table(options: ValueOptions, progress: Report) -> ValuedTable:
 def _value(options: ValueOptions, tables: ValueTables, progress: Report) -> ValuedTable:
     from worker.lossval.methods import make_method
 
-    device, config = _device(options), _config(options)
+    device, config = prepare_device(options.device, options.threads), _config(options)
     method = make_method(options.method, config, device)
     progress(0.0, "encoding")
     problem, encoder = _problem(options, tables)
@@ -105,17 +106,6 @@ def _value(options: ValueOptions, tables: ValueTables, progress: Report) -> Valu
         "notes": [*options.notes(), *tables.notes()],
     }
     return ValuedTable(values, tables.train.column(options.target).values.tolist(), summary)
-
-
-def _device(options: ValueOptions) -> str:
-    from worker.device import choose_device, use_threads
-
-    use_threads(options.threads)
-    try:
-        return str(choose_device(options.device))
-    except (ValueError, RuntimeError) as error:
-        hint = "Use auto or cpu; cuda needs a GPU and a torch built for it."
-        raise InputError(f"--device {options.device} is not possible here.", hint=hint) from error
 
 
 def _config(options: ValueOptions) -> LossValConfig:

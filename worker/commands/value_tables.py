@@ -13,8 +13,8 @@ from worker.lossval.encoding import FeatureSpec
 from worker.tables import (
     Classes,
     Table,
+    check_ignored,
     check_same_features,
-    did_you_mean,
     feature_specifications,
     number_target,
     read_table,
@@ -47,10 +47,7 @@ class ValueTables:
             InputError: a file, column or cell that is not as it must be.
         """
         train, validation = read_table(options.train), read_table(options.validation)
-        for name in options.ignore:
-            if name not in train.columns and name not in validation.columns:
-                hint = did_you_mean(name, list(train.columns))
-                raise train.error(f"there is no column '{name}' to ignore", hint)
+        check_ignored(options.ignore, train, validation)
         classes = Classes.of(train, options.target) if options.task == "classification" else None
         y = classes.indices(train, options.target) if classes else number_target(train, options.target)
         names = check_same_features(train, validation, besides={options.target, *options.ignore})

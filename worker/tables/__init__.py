@@ -8,19 +8,22 @@ Reading tolerates missing values, `Table.complete` and what builds on it does no
 
 from worker.tables.checks import (
     Classes,
+    check_ignored,
     check_same_features,
     feature_specifications,
     number_target,
 )
 from worker.tables.model import Column, Table, did_you_mean
 from worker.tables.reading import read_table, table_format
-from worker.tables.writing import check_destination, write_table
+from worker.tables.writing import check_destination, check_place, write_table, write_whole
 
 __all__ = [
     "Classes",
     "Column",
     "Table",
     "check_destination",
+    "check_ignored",
+    "check_place",
     "check_same_features",
     "did_you_mean",
     "feature_specifications",
@@ -28,4 +31,5 @@ __all__ = [
     "read_table",
     "table_format",
     "write_table",
+    "write_whole",
 ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.errors import InputError
 from worker.lossval.encoding import FeatureSpec
 from worker.lossval.encoding import Kind as FeatureKind
-from worker.tables.model import Column, Kind, Table
+from worker.tables.model import Column, Kind, Table, did_you_mean
 
 # Each category becomes a column of the encoded matrix.
 MOST_CATEGORIES = 1000
@@ -47,6 +47,19 @@ def check_same_features(reference: Table, other: Table, *, besides: Collection[s
     return names
 
 
+def check_ignored(ignore: Collection[str], *tables: Table) -> None:
+    """Every name in `ignore` is a column of at least one table.
+
+    Raises:
+        InputError: one is not.
+    """
+    for name in ignore:
+        if not any(name in table.columns for table in tables):
+            raise tables[0].error(
+                f"there is no column '{name}' to ignore", did_you_mean(name, list(tables[0].columns))
+            )
+
+
 def feature_specifications(table: Table, names: Sequence[str]) -> list[FeatureSpec]:
     """How the named columns are encoded.
 
@@ -78,7 +91,7 @@ def number_target(table: Table, name: str, *, constant: bool = False) -> NDArray
     if column.kind != "number":
         raise table.error(
             f"the target '{name}' is a {column.kind} column",
-            "Regression needs numbers; for classes use --task classification.",
+            "Regression needs numbers; `crashscout value` takes classes by --task classification.",
         )
     values = np.asarray(column.values, dtype=np.float64)
     if not constant and np.ptp(values) <= 1e-12 * np.abs(values).max():

@@ -25,6 +25,11 @@ def check_destination(path: Path, inputs: Iterable[Path] = ()) -> None:
         InputError: unknown ending, no such folder, a folder, not writable, or one of the input files.
     """
     table_format(path)
+    check_place(path, inputs)
+
+
+def check_place(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """`check_destination` for a file of any ending; raises InputError likewise."""
     if path.is_dir():
         raise InputError(f"{path} is a folder.", hint="Name a file in it.")
     folder = path.resolve().parent
@@ -46,8 +51,13 @@ def write_table(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
         InputError: the disk is full, or the folder has gone.
     """
     render = {"csv": _csv, "csv.gz": _csv_gz, "parquet": _parquet}[table_format(path)]
+    write_whole(path, render(columns))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; raises InputError as `write_table` does."""
     try:
-        _replace(path.resolve(), render(columns))
+        _replace(path.resolve(), data)
     except OSError as error:
         hint = "Free some space or name another output."
         raise InputError(f"{path} cannot be written: {error.strerror or error}.", hint=hint) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,9 +42,9 @@ class Split:
 def draw_split(data: BacktestData, config: BacktestConfig, generator: np.random.Generator) -> Split:
     """Hold out groups and draw the initial set.
 
-    With target-domain points but without rows that are always held out, the holdout looks like the target domain:
-    its groups are those of the labelled rows nearest to points drawn from it. Otherwise whole groups are drawn
-    at random until they hold `holdout_fraction` of the rows.
+    Whole groups are held out until they have `holdout_fraction` of the rows: drawn at random, or, with points of the
+    target domain, those that look like it. For each point, drawn at random, the group of the nearest labelled row is
+    held out, and that of the next nearest is left to be bought: else nothing near the target domain could be.
     """
     held = data.holdout
     if held is None:
@@ -71,14 +73,21 @@ def _drawn_groups(data: BacktestData, fraction: float, generator: np.random.Gene
     return np.array(chosen, dtype=np.int64)
 
 
-def _group_order(data: BacktestData, generator: np.random.Generator) -> IntArray:
-    """All groups in the order in which they are held out."""
-    shuffled = generator.permutation(np.unique(data.groups))
+def _group_order(data: BacktestData, generator: np.random.Generator) -> Iterator[int]:
+    """Groups in the order in which they are held out, each at most once."""
     if data.target is None:
-        return shuffled
-    points = generator.permutation(len(data.target))[: data.rows]
-    nearest = [int(np.square(data.X - data.target[point]).sum(axis=1).argmin()) for point in points]
-    return np.array(list(dict.fromkeys([*data.groups[nearest].tolist(), *shuffled.tolist()])), dtype=np.int64)
+        yield from generator.permutation(np.unique(data.groups)).tolist()
+        return
+    free = np.ones(data.rows, dtype=np.bool_)
+    for point in itertools.cycle(generator.permutation(len(data.target))):
+        distance = np.square(data.X - data.target[point]).sum(axis=1)
+        for held_out in (True, False):  # of two that are alike one is measured on and one can be bought
+            if not free.any():
+                return
+            group = int(data.groups[np.argmin(np.where(free, distance, np.inf))])
+            free &= data.groups != group
+            if held_out:
+                yield group
 
 
 def shortage(data: BacktestData, config: BacktestConfig, splits: list[Split]) -> str:
