@@ -18,7 +18,8 @@ from service.lifecycles import RunStatus
 from service.runs import repository as runs
 from service.valuations import repository as valuations
 from service.vocabulary import Arm
-from worker.acquisition.ranking import Ranking, Recommendation
+from worker.acquisition.explanations import Recommendation
+from worker.acquisition.ranking import Ranking
 from worker.loading import Snapshot
 from worker.lossval.surrogate import Surrogate
 from worker.lossval.valuation import ValuationOutcome
