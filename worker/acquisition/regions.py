@@ -55,7 +55,7 @@ class Region:
         rows: target points that make up half of the fall, the most served first.
         share: their share of the fall, in [0, 1].
         load_case: the load case with the largest share of the fall, and that share; None if not given.
-        text: description such as "load case offset (62 % of its gain), test_mass_kg 2,200 to 2,450 kg".
+        text: description such as "load case offset (62% of its gain), test_mass_kg 2,200 to 2,450 kg".
     """
 
     rows: tuple[int, ...]
