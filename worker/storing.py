@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -177,6 +177,17 @@ def _recommendation_row(
             "nearest_labelled": snapshot.train.names[item.nearest_labelled],
             "nearest_labelled_id": snapshot.train.ids[item.nearest_labelled],
             "distance": item.distance,
+            "price_share": pick.price_share,
+            "gain_share": item.gain_share,
+            "neighbours": [
+                asdict(near) | {"sample_id": snapshot.train.ids[near.row]} for near in item.neighbours
+            ],
+            "region": {
+                "text": item.region.text,
+                "share": item.region.share,
+                "load_case": item.region.load_case,
+                "load_case_share": item.region.load_case_share,
+            },
         }),
         "reason": item.reason,
         "arm": Arm(pick.arm.value),

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from worker.acquisition.feasibility import eligible, room
+from worker.acquisition.feasibility import room
 from worker.acquisition.information import TargetPosterior
 from worker.acquisition.problem import Arm, BoolArray, FloatArray, Pick, RankingProblem
 
@@ -54,11 +54,18 @@ class Basket:
         problem: the round.
         posterior: what is known before the batch.
         start: makes the strategy's criterion; it may hold the posterior, which this basket updates.
+        eligible: (m,) candidates that break none of the standing rules (`feasibility.py`).
         uniform: the gains are a random order that neither price nor relevance may bend.
     """
 
     def __init__(
-        self, problem: RankingProblem, posterior: TargetPosterior, start: StartCriterion, *, uniform: bool
+        self,
+        problem: RankingProblem,
+        posterior: TargetPosterior,
+        start: StartCriterion,
+        eligible: BoolArray,
+        *,
+        uniform: bool,
     ) -> None:
         self.problem = problem
         self.posterior = posterior
@@ -68,7 +75,7 @@ class Basket:
         self.picks: list[Pick] = []
         self.served: list[FloatArray] = []  # by each pick: the fall of the variance at each target point
         self.worth = 0.0  # relevant gain that the strategy's own picks bring together
-        self.eligible = eligible(problem)
+        self.eligible = eligible
         self._price = price(problem)
         self._factor = problem.relevance / self._price**problem.limits.cost_exponent
 

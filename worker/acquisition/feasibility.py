@@ -73,7 +73,7 @@ def standing_rules(problem: RankingProblem) -> list[StandingRule]:
         StandingRule(
             _without_place(problem),
             "are of a source without a place in the batch",
-            "raise its quota or its capacity",
+            "raise its quota or its capacity, or complete what is pending there",
         ),
     ]
 
@@ -86,14 +86,17 @@ def eligible(problem: RankingProblem) -> BoolArray:
     return ~blocked
 
 
-def check_not_hopeless(problem: RankingProblem) -> None:
+def check_not_hopeless(problem: RankingProblem, candidates: BoolArray) -> None:
     """Refuse a round in which not even one pick is possible.
+
+    Args:
+        problem: the round.
+        candidates: (m,) what `eligible` says.
 
     Raises:
         NothingEligibleError: naming every rule that keeps candidates out, and the remedy.
         BudgetTooSmallError: naming the cheapest price.
     """
-    candidates = eligible(problem)
     if not candidates.any():
         raise NothingEligibleError(_nothing_eligible(problem))
     if not (candidates & affordable(problem, [])).any():

@@ -39,7 +39,7 @@ from torch import Tensor
 from worker.acquisition.basket import Basket, StartCriterion
 from worker.acquisition.control import draw_control
 from worker.acquisition.errors import InjectionError
-from worker.acquisition.feasibility import affordable, check_not_hopeless, obstacle, room
+from worker.acquisition.feasibility import affordable, check_not_hopeless, eligible, obstacle, room
 from worker.acquisition.information import TargetPosterior
 from worker.acquisition.problem import Arm, BoolArray, RankingProblem, Selection
 
@@ -61,8 +61,9 @@ def select_batch(problem: RankingProblem, start: StartCriterion, *, uniform: boo
 
     Cost: batch_size * O(m p + t p) at most three times, plus the posterior (`information.py`); nothing is m x m.
     """
-    check_not_hopeless(problem)
-    empty = Basket(problem, _posterior(problem), start, uniform=uniform)
+    candidates = eligible(problem)
+    check_not_hopeless(problem, candidates)
+    empty = Basket(problem, _posterior(problem), start, candidates, uniform=uniform)
     control = draw_control(problem, _opening(empty, []).eligible)
     basket, led = _fill(_opening(empty, control)), False
     if problem.limits.limited and not uniform:
