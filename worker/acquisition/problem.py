@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from worker.acquisition.errors import EmptyPoolError, InvalidProblemError, NoTargetDomainError
+from worker.acquisition.information import TargetPosterior
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -197,6 +198,27 @@ class RankingProblem:
     @property
     def size(self) -> int:
         return int(self.candidates.shape[0])
+
+    def posterior(self, *, target: Tensor | None = None) -> TargetPosterior:
+        """What is known before the batch, about the target domain or about other (t, p) points."""
+        known = torch.from_numpy(self.label_precision).to(self.labelled.device, torch.float64)
+        under_way = known.new_ones(self.pending.shape[0])
+        if self.pending_precision.size:
+            under_way = torch.from_numpy(self.pending_precision).to(under_way)
+        return TargetPosterior(
+            candidates=self._unit_precision(),
+            observed=torch.cat([self.labelled, self.pending]),
+            precision=torch.cat([known, under_way]),
+            target=self.target if target is None else target,
+            noise_variance=self.noise_variance,
+        )
+
+    def _unit_precision(self) -> Tensor:
+        """(m, p) features sqrt(w) phi: to observe phi with precision w is to observe these with precision 1."""
+        if not self.candidate_precision.size:
+            return self.candidates
+        root = torch.from_numpy(np.sqrt(self.candidate_precision)).to(self.candidates)
+        return self.candidates * root.unsqueeze(1)
 
     def _check_matrices(self) -> None:
         columns = self.candidates.shape[1]

@@ -33,14 +33,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from worker.acquisition.basket import Basket, StartCriterion
 from worker.acquisition.control import draw_control
 from worker.acquisition.errors import InjectionError
 from worker.acquisition.feasibility import affordable, check_not_hopeless, eligible, obstacle, room
-from worker.acquisition.information import TargetPosterior
 from worker.acquisition.problem import Arm, BoolArray, RankingProblem, Selection
 
 ControlDraws = Sequence[tuple[int, float]]
@@ -63,34 +60,12 @@ def select_batch(problem: RankingProblem, start: StartCriterion, *, uniform: boo
     """
     candidates = eligible(problem)
     check_not_hopeless(problem, candidates)
-    empty = Basket(problem, _posterior(problem), start, candidates, uniform=uniform)
+    empty = Basket(problem, problem.posterior(), start, candidates, uniform=uniform)
     control = draw_control(problem, _opening(empty, []).eligible)
     basket, led = _fill(_opening(empty, control)), False
     if problem.limits.limited and not uniform:
         basket, led = _guard(empty, control, basket)
     return _selection(empty, basket, led_by_single=led)
-
-
-def _posterior(problem: RankingProblem) -> TargetPosterior:
-    known = torch.from_numpy(problem.label_precision).to(problem.labelled.device, torch.float64)
-    under_way = known.new_ones(problem.pending.shape[0])
-    if problem.pending_precision.size:
-        under_way = torch.from_numpy(problem.pending_precision).to(under_way)
-    return TargetPosterior(
-        candidates=_unit_precision(problem),
-        observed=torch.cat([problem.labelled, problem.pending]),
-        precision=torch.cat([known, under_way]),
-        target=problem.target,
-        noise_variance=problem.noise_variance,
-    )
-
-
-def _unit_precision(problem: RankingProblem) -> Tensor:
-    """(m, p) features sqrt(w) phi: to observe phi with precision w is to observe these with precision 1."""
-    if not problem.candidate_precision.size:
-        return problem.candidates
-    root = torch.from_numpy(np.sqrt(problem.candidate_precision)).to(problem.candidates)
-    return problem.candidates * root.unsqueeze(1)
 
 
 def _opening(empty: Basket, control: ControlDraws) -> Basket:
