@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -180,7 +180,14 @@ def _recommendation_row(
             "price_share": pick.price_share,
             "gain_share": item.gain_share,
             "neighbours": [
-                asdict(near) | {"sample_id": snapshot.train.ids[near.row]} for near in item.neighbours
+                {
+                    "sample_id": snapshot.train.ids[near.row],
+                    "name": near.name,
+                    "distance": near.distance,
+                    "target": near.target,
+                    "data_weight": near.precision,
+                }
+                for near in item.neighbours
             ],
             "region": {
                 "text": item.region.text,

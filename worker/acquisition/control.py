@@ -26,13 +26,14 @@ def draw_control(problem: RankingProblem, eligible: BoolArray) -> list[tuple[int
 
     Args:
         problem: the round; its seed rules the draw.
-        eligible: (m,) designs that may be picked beside the injected ones, by the rules of `feasibility.py`.
+        eligible: (m,) candidates that break none of the standing rules (`feasibility.py`).
 
     Returns:
         (row, probability) for each draw in order; the probability is 1 / (number of candidates that could be
         drawn at that turn).
     """
     fraction, injected = problem.limits.control_fraction, problem.injected.tolist()
+    eligible = eligible & ~np.isin(problem.design, problem.design[injected])
     size = places_left(problem, eligible & room(problem, injected), injected)
     if fraction == 0 or size < 2:
         return []

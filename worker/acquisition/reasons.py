@@ -108,7 +108,7 @@ def _repetition(facts: ReasonFacts) -> str:
         return ""
     return (
         f"Repeat test {facts.repeated}: its label does not fit what the other tests say (it counts "
-        f"{facts.repeated_precision:.2f} of a plain label), so its neighbourhood is badly covered."
+        f"as {facts.repeated_precision:.2f} of a plain label), so its neighbourhood is badly covered."
     )
 
 

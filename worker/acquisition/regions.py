@@ -129,10 +129,14 @@ def _numbers(core: BoolArray, feature: FeatureWording) -> tuple[float, str]:
     known, inside = values[np.isfinite(values)], values[core & np.isfinite(values)]
     if not len(inside) or not known.std() > 0:
         return 0.0, ""
-    least, most = f"{inside.min():,.6g}", f"{inside.max():,.6g}"
+    least, most = _figure(inside.min()), _figure(inside.max())
     span = least if least == most else f"{least} to {most}"
     unit = "" if feature.unit in {"", "1"} else f" {feature.unit}"
     return float(abs(inside.mean() - known.mean()) / known.std()), f"{feature.name} {span}{unit}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _words(core: BoolArray, feature: FeatureWording) -> tuple[float, str]:

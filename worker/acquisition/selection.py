@@ -18,10 +18,10 @@ them no longer fits (Leskovec et al., "Cost-effective outbreak detection in netw
 affordable candidate of the largest relevant gain leads the batch if it alone is worth more than a whole batch
 of its rivals: the candidates of the other sources, or, where there is one source, all others. The rivals are
 picked by their gain as if they cost nothing, so that no price is in either side of the comparison: then a
-higher price never raises the rank of any candidate. (Comparing with what the budget buys without the leader,
-as Leskovec et al. do, breaks that: a dearer rival may leave a batch so poor that the guard turns, and the
-rival moves up beside the new leader. Mechanisms that must not reward a higher price avoid it in the same way:
-Chen, Gravin, Lu, "On the approximability of budget feasible mechanisms", SODA 2011.)
+higher price never raises the rank that the strategy gives to a candidate. (Comparing with what the budget buys
+without the leader, as Leskovec et al. do, breaks that: a dearer rival may leave a batch so poor that the guard
+turns, and the rival moves up beside the new leader. Mechanisms that must not reward a higher price have to mind
+the same comparison: Chen, Gravin, Lu, "On the approximability of budget feasible mechanisms", SODA 2011.)
 
 The rules of a batch and the order of the arms are in `feasibility.py`.
 """
@@ -61,7 +61,7 @@ def select_batch(problem: RankingProblem, start: StartCriterion, *, uniform: boo
     candidates = eligible(problem)
     check_not_hopeless(problem, candidates)
     empty = Basket(problem, problem.posterior(), start, candidates, uniform=uniform)
-    control = draw_control(problem, _opening(empty, []).eligible)
+    control = draw_control(problem, candidates)
     basket, led = _fill(_opening(empty, control)), False
     if problem.limits.limited and not uniform:
         basket, led = _guard(empty, control, basket)

@@ -144,7 +144,7 @@ class TestRankPool:
         assert [one.repeats for one in repeated] == [6]
         assert repeated[0].pick.index == 8
         assert "Repeat test T-6: its label does not fit" in repeated[0].reason
-        assert "it counts 0.05 of a plain label" in repeated[0].reason
+        assert "it counts as 0.05 of a plain label" in repeated[0].reason
 
     def test_it_is_left_out_while_trusted_or_under_way(self):
         for ranking in (self.rank(1.0), self.rank(0.05, pending=True), self.rank(0.05, explicit=True)):

@@ -119,12 +119,23 @@ class TestSimulations:
         assert second.information < 0.25 * first.information
 
 
-def two_scales(make_problem, seed: int, exponent: float, budget: float, control: float) -> RankingProblem:
+RULES = [
+    {},
+    {"source_quotas": {0: 1}},
+    {"source_minimums": {1: 2}},
+    {"most_per_group": 1, "group": np.arange(14) // 3},
+    {"source_budgets": {0: 30.0}},
+]
+
+
+def two_scales(
+    make_problem, seed: int, exponent: float, budget: float, control: float, **rules
+) -> RankingProblem:
     """Some candidates teach far more and cost far more, so that the guard has something to say."""
     random = np.random.default_rng(seed)
     problem = make_problem(
         seed=seed, m=14, p=5, n=seed % 3, batch_size=4, cost_exponent=exponent, budget=budget,
-        control_fraction=control, source=random.integers(0, 2 + seed % 2, 14),
+        control_fraction=control, source=random.integers(0, 2 + seed % 2, 14), **rules,
     )  # fmt: skip
     large = random.random(14) < 0.3
     lengths = torch.from_numpy(np.where(large, 3.0, 0.15)).unsqueeze(1)
@@ -150,11 +161,12 @@ def places(selection: Selection, index: int) -> tuple[int, int]:
     exponent=st.sampled_from([0.0, 0.5, 1.0]),
     budget=st.sampled_from([15.0, 40.0, 90.0]),
     control=st.sampled_from([0.0, 0.3]),
+    rules=st.sampled_from(RULES),
 )
 def test_a_higher_cost_never_raises_the_rank_whatever_the_guard_does(
-    name, make_problem, seed, index, factor, exponent, budget, control
+    name, make_problem, seed, index, factor, exponent, budget, control, rules
 ):
-    problem = two_scales(make_problem, seed, exponent, budget, control)
+    problem = two_scales(make_problem, seed, exponent, budget, control, **rules)
     costs = problem.acquisition_cost.copy()
     costs[index] *= factor
     cheap = strategy_named(name).select(problem)

@@ -252,7 +252,7 @@ def test_a_round_proposes_a_batch_within_the_budget(worker_sessions: Sessions) -
         assert (
             next(near["sample_id"] for near in components["neighbours"]) == components["nearest_labelled_id"]
         )
-        assert all(near["target"] > 0 < near["precision"] for near in components["neighbours"])
+        assert all(near["target"] > 0 < near["data_weight"] for near in components["neighbours"])
         assert components["region"]["text"]
     assert all(item.components["region"]["text"] in item.reason for item in batch)
 
