@@ -12,6 +12,7 @@ from service.errors import ConflictError
 from worker.acquisition.ranking import Ranking, RankingConfig, rank_pool
 from worker.acquisition.reasons import Wording
 from worker.loading import Snapshot
+from worker.round_rules import region_wording, row_rules, source_rules
 from worker.storing import ServedSurrogate
 
 Progress = Callable[[float, str], None]
@@ -56,11 +57,14 @@ def rank_snapshot(
         config=_config(campaign, round_, snapshot),
         seed=round_.seed,
         device=device,
+        labelled_targets=snapshot.train.targets,
+        **row_rules(round_.configuration, snapshot.pool.ids),
         wording=Wording(
             target_unit=snapshot.target.unit,
             currency=campaign.currency,
             sources=tuple(source.name for source in campaign.sources),
             labelled=tuple(snapshot.train.names),
+            region=region_wording(campaign, snapshot),
         ),
         progress=progress,
     )
@@ -82,4 +86,5 @@ def _config(campaign: Campaign, round_: AcquisitionRound, snapshot: Snapshot) ->
         cost_exponent=document["cost_exponent"],
         control_fraction=document["control_fraction"],
         target_scale=float(snapshot.train.targets.std()),
+        **source_rules(document, campaign, snapshot.pending.source_ids),
     )

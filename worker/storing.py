@@ -18,7 +18,8 @@ from service.lifecycles import RunStatus
 from service.runs import repository as runs
 from service.valuations import repository as valuations
 from service.vocabulary import Arm
-from worker.acquisition.ranking import Ranking, Recommendation
+from worker.acquisition.explanations import Recommendation
+from worker.acquisition.ranking import Ranking
 from worker.loading import Snapshot
 from worker.lossval.surrogate import Surrogate
 from worker.lossval.valuation import ValuationOutcome
@@ -176,6 +177,24 @@ def _recommendation_row(
             "nearest_labelled": snapshot.train.names[item.nearest_labelled],
             "nearest_labelled_id": snapshot.train.ids[item.nearest_labelled],
             "distance": item.distance,
+            "price_share": pick.price_share,
+            "gain_share": item.gain_share,
+            "neighbours": [
+                {
+                    "sample_id": snapshot.train.ids[near.row],
+                    "name": near.name,
+                    "distance": near.distance,
+                    "target": near.target,
+                    "data_weight": near.precision,
+                }
+                for near in item.neighbours
+            ],
+            "region": {
+                "text": item.region.text,
+                "share": item.region.share,
+                "load_case": item.region.load_case,
+                "load_case_share": item.region.load_case_share,
+            },
         }),
         "reason": item.reason,
         "arm": Arm(pick.arm.value),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, Self
 
 import numpy as np
 
-from worker.acquisition.errors import BudgetTooSmallError, NothingEligibleError
+from worker.acquisition.feasibility import room
 from worker.acquisition.information import TargetPosterior
 from worker.acquisition.problem import Arm, BoolArray, FloatArray, Pick, RankingProblem
 
@@ -39,28 +39,12 @@ def price(problem: RankingProblem) -> FloatArray:
     common = limits.budget
     if common is None:
         common = math.fsum(limits.source_budgets.values()) if limits.source_budgets else 1.0
-    pot = np.array([limits.source_budgets.get(int(source), common) for source in problem.source])
+    pot = np.full(problem.size, common)
+    for source, budget in limits.source_budgets.items():
+        pot[problem.source == source] = budget
     # an empty pot pays nothing; its price only has to be finite
     shares: FloatArray = problem.acquisition_cost / np.where(pot > 0, pot, 1.0)
     return shares
-
-
-def affordable(problem: RankingProblem, picked: Sequence[int], *, share: float = 1.0) -> BoolArray:
-    """(m,) whether a candidate fits beside the picked rows into `share` of each budget that applies."""
-    limits, costs = problem.limits, problem.acquisition_cost
-    fits = np.ones(problem.size, dtype=np.bool_)
-    if limits.budget is not None:
-        fits = _fits(costs, picked, share * limits.budget)
-    for source, budget in limits.source_budgets.items():
-        mine = problem.source == source
-        fits &= ~mine | _fits(costs, [index for index in picked if mine[index]], share * budget)
-    return fits
-
-
-def _fits(costs: FloatArray, picked: Sequence[int], budget: float) -> BoolArray:
-    # sums of cents are not exact in floating point: a batch that costs just the budget must fit
-    fits: BoolArray = math.fsum(costs[index] for index in picked) + costs <= budget * (1.0 + 1e-12)
-    return fits
 
 
 class Basket:
@@ -70,11 +54,18 @@ class Basket:
         problem: the round.
         posterior: what is known before the batch.
         start: makes the strategy's criterion; it may hold the posterior, which this basket updates.
+        eligible: (m,) candidates that break none of the standing rules (`feasibility.py`).
         uniform: the gains are a random order that neither price nor relevance may bend.
     """
 
     def __init__(
-        self, problem: RankingProblem, posterior: TargetPosterior, start: StartCriterion, *, uniform: bool
+        self,
+        problem: RankingProblem,
+        posterior: TargetPosterior,
+        start: StartCriterion,
+        eligible: BoolArray,
+        *,
+        uniform: bool,
     ) -> None:
         self.problem = problem
         self.posterior = posterior
@@ -82,16 +73,18 @@ class Basket:
         self.uniform = uniform
         self.criterion = start(problem, posterior)
         self.picks: list[Pick] = []
+        self.served: list[FloatArray] = []  # by each pick: the fall of the variance at each target point
         self.worth = 0.0  # relevant gain that the strategy's own picks bring together
-        self.eligible = ~np.isin(problem.design, problem.known_designs)
-        self._factor = problem.relevance / price(problem) ** problem.limits.cost_exponent
+        self.eligible = eligible
+        self._price = price(problem)
+        self._factor = problem.relevance / self._price**problem.limits.cost_exponent
 
     def fork(self) -> Self:
         """This still empty basket again, with a state of its own."""
         twin = copy.copy(self)
         twin.posterior = copy.copy(self.posterior)
         twin.criterion = self.start(self.problem, twin.posterior)
-        twin.picks = []
+        twin.picks, twin.served = [], []
         return twin
 
     def picked(self) -> list[int]:
@@ -101,8 +94,8 @@ class Basket:
         return self.problem.limits.batch_size - len(self.picks)
 
     def allowed(self) -> BoolArray:
-        """(m,) may be picked next: not known, not a repetition, and the money is there."""
-        return self.eligible & affordable(self.problem, self.picked())
+        """(m,) may be picked next by every rule of `feasibility.py`."""
+        return self.eligible & room(self.problem, self.picked())
 
     def relevant_gains(self) -> FloatArray:
         """(m,) gain * relevance, whatever it costs."""
@@ -117,6 +110,7 @@ class Basket:
         if arm is Arm.CHOSEN:
             self.worth += float(self.relevant_gains()[index])
         before = self.posterior.mean_variance
+        self.served.append(self._fall_at_target_points(index))
         self.posterior.add(index)
         self.criterion.add(index)
         after = self.posterior.mean_variance
@@ -130,21 +124,15 @@ class Basket:
                 score=score,
                 selection_probability=probability,
                 acquisition_cost=float(self.problem.acquisition_cost[index]),
+                price_share=float(self._price[index]) if self.problem.limits.limited else None,
                 sd_before=math.sqrt(before),
                 sd_after=math.sqrt(after),
             )
         )
 
-    def check_not_hopeless(self) -> None:
-        """Raise NothingEligibleError or BudgetTooSmallError if not even the first pick is possible."""
-        if not self.eligible.any():
-            raise NothingEligibleError(
-                f"All {self.problem.size} candidates are pending or repeat a known design; "
-                "add new designs or complete the pending ones."
-            )
-        if not self.allowed().any():
-            cheapest = float(self.problem.acquisition_cost[self.eligible].min())
-            raise BudgetTooSmallError(
-                f"No eligible candidate fits into the budget; the cheapest costs {cheapest:,.2f}. "
-                "Raise the budget (or its source's budget) or add cheaper candidates."
-            )
+    def _fall_at_target_points(self, index: int) -> FloatArray:
+        """(t,) what candidate `index` takes from the variance at each point: (phi_t . g)^2 / h."""
+        g, h = self.posterior.direction(index)
+        along = (self.problem.target @ g.to(self.problem.target)).double()
+        falls: FloatArray = (along.square() / h).cpu().numpy()
+        return falls

@@ -3,14 +3,15 @@
 They are drawn before the strategy chooses, which then counts them as known. Fair to both arms: the first
 draw may cost up to half of each budget, so that expensive sources are in the comparison too; further draws
 must keep the arm within its fraction of each budget. If every candidate costs more than half of a budget,
-the batch has room for one pick only and there is no control arm.
+the batch has room for one pick only and there is no control arm. A source's places are shared in the same
+way. What a person injects comes before: the arm's fraction is that of the places and the money that are left.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from worker.acquisition.basket import affordable
+from worker.acquisition.feasibility import places_left, room
 from worker.acquisition.problem import BoolArray, RankingProblem
 
 # Streams of the round's seed: the control draws are the same for every strategy (paired comparisons).
@@ -25,22 +26,22 @@ def draw_control(problem: RankingProblem, eligible: BoolArray) -> list[tuple[int
 
     Args:
         problem: the round; its seed rules the draw.
-        eligible: (m,) designs that are neither known nor pending.
+        eligible: (m,) candidates that break none of the standing rules (`feasibility.py`).
 
     Returns:
         (row, probability) for each draw in order; the probability is 1 / (number of candidates that could be
         drawn at that turn).
     """
-    limits = problem.limits
-    designs = np.unique(problem.design[eligible & affordable(problem, [])])
-    size = min(limits.batch_size, len(designs))
-    if limits.control_fraction == 0 or size < 2:
+    fraction, injected = problem.limits.control_fraction, problem.injected.tolist()
+    eligible = eligible & ~np.isin(problem.design, problem.design[injected])
+    size = places_left(problem, eligible & room(problem, injected), injected)
+    if fraction == 0 or size < 2:
         return []
     priority = np.random.default_rng([problem.seed, CONTROL_STREAM]).random(problem.size)
     drawn: list[tuple[int, float]] = []
-    for _ in range(min(size - 1, max(1, round(limits.control_fraction * size)))):
-        share = limits.control_fraction if drawn else max(0.5, limits.control_fraction)
-        allowed = eligible & affordable(problem, [row for row, _ in drawn], share=share)
+    for _ in range(min(size - 1, max(1, round(fraction * size)))):
+        share = fraction if drawn else max(0.5, fraction)
+        allowed = eligible & room(problem, [row for row, _ in drawn], share=share, before=injected)
         if not allowed.any():
             break
         row = int(np.argmax(np.where(allowed, priority, -1.0)))

@@ -13,17 +13,18 @@ from worker.acquisition.reasons import Novelty
 # deviation in every feature are one design.
 SAME_DESIGN = 1e-5
 REFERENCE_ROWS = 1000
+NEIGHBOURS = 3
 BLOCK_ENTRIES = 20_000_000
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The labelled neighbour of each of b rows.
+    """The labelled neighbours of each of b rows.
 
     Attributes:
-        nearest: (b,) row of the nearest labelled sample.
-        distance: (b,) to it, root mean square over the columns, in their units (standard deviations).
-        novelty: class of that distance among the labelled samples' own nearest-neighbour distances: up to
+        nearest: (b, k) rows of the k = min(3, n) nearest labelled samples, the nearest first.
+        distance: (b, k) to them, root mean square over the columns, in their units (standard deviations).
+        novelty: class of the least distance among the labelled samples' own nearest-neighbour distances: up to
             their median is close, above their 90 % quantile is far.
     """
 
@@ -51,7 +52,7 @@ def design_ids(*matrices: FloatArray) -> list[IntArray]:
 
 
 def surroundings(rows: FloatArray, labelled: FloatArray) -> Surroundings:
-    """Nearest labelled sample of each row; at most 1,000 labelled rows serve as the yardstick of "far".
+    """Nearest labelled samples of each row; at most 1,000 labelled rows serve as the yardstick of "far".
 
     Args:
         rows: (b, d) encoded designs.
@@ -59,11 +60,11 @@ def surroundings(rows: FloatArray, labelled: FloatArray) -> Surroundings:
 
     Cost: O((b + min(n, 1000)) n d) time, bounded memory.
     """
-    nearest, distance = _nearest(rows, labelled)
+    nearest, distance = _nearest(rows, labelled, NEIGHBOURS)
     yardstick = np.unique(np.linspace(0, len(labelled) - 1, REFERENCE_ROWS).astype(np.int64))
-    _, own = _nearest(labelled[yardstick], labelled, own_rows=yardstick)
+    _, own = _nearest(labelled[yardstick], labelled, 1, own_rows=yardstick)
     near, far = np.quantile(own, [0.5, 0.9]) if len(labelled) > 1 else (0.0, np.inf)
-    return Surroundings(nearest, distance, tuple(_novelty(one, near, far) for one in distance))
+    return Surroundings(nearest, distance, tuple(_novelty(one, near, far) for one in distance[:, 0]))
 
 
 def _novelty(distance: float, near: float, far: float) -> Novelty:
@@ -73,17 +74,19 @@ def _novelty(distance: float, near: float, far: float) -> Novelty:
 
 
 def _nearest(
-    rows: FloatArray, labelled: FloatArray, *, own_rows: IntArray | None = None
+    rows: FloatArray, labelled: FloatArray, count: int, *, own_rows: IntArray | None = None
 ) -> tuple[IntArray, FloatArray]:
-    """Index of and distance to the nearest labelled row; `own_rows` are the rows' own indices, left out."""
-    nearest = np.empty(len(rows), dtype=np.int64)
-    distance = np.empty(len(rows))
+    """Indices of and distances to the nearest labelled rows; `own_rows` are the rows' own indices, left out."""
+    count = min(count, len(labelled))
+    nearest = np.empty((len(rows), count), dtype=np.int64)
+    distance = np.empty((len(rows), count))
     size = max(1, BLOCK_ENTRIES // labelled.size)
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
         squares = np.mean((block[:, None, :] - labelled[None, :, :]) ** 2, axis=2)
         if own_rows is not None:
             squares[np.arange(len(block)), own_rows[start : start + size]] = np.inf
-        nearest[start : start + size] = squares.argmin(axis=1)
-        distance[start : start + size] = np.sqrt(squares.min(axis=1))
+        found = np.argsort(squares, axis=1, kind="stable")[:, :count]
+        nearest[start : start + size] = found
+        distance[start : start + size] = np.sqrt(np.take_along_axis(squares, found, axis=1))
     return nearest, distance

@@ -4,8 +4,9 @@ AcquisitionError(ValueError)
 ├── InvalidProblemError    shapes that do not fit, non-finite numbers, costs that are not positive
 ├── EmptyPoolError         there is no candidate at all
 ├── NoTargetDomainError    there is no point of the target domain
-├── NothingEligibleError   every candidate is pending or repeats a known design
+├── NothingEligibleError   every candidate is known, vetoed, too slow or of a source without a place
 ├── BudgetTooSmallError    no eligible candidate can be paid
+├── InjectionError         a design that a person forces into the batch has no place in it
 └── UnknownStrategyError   no strategy has that name
 
 Tasks show the message as it is and need no other text.
@@ -31,11 +32,15 @@ class NoTargetDomainError(AcquisitionError):
 
 
 class NothingEligibleError(AcquisitionError):
-    """Every candidate is pending already or repeats a known design."""
+    """No candidate may be picked in this round, whatever the budget is."""
 
 
 class BudgetTooSmallError(AcquisitionError):
     """No eligible candidate fits into the budget."""
+
+
+class InjectionError(AcquisitionError):
+    """A design that a person forces into the batch breaks one of the batch's rules."""
 
 
 class UnknownStrategyError(AcquisitionError):

@@ -97,6 +97,16 @@ class TargetPosterior:
         g = self._covariance @ phi
         return float(g @ self._target_moment @ g / (self._noise_variance + phi @ g))
 
+    def direction(self, index: int) -> tuple[Tensor, float]:
+        """What one candidate tells: it takes (phi(x) . g)^2 / h from var(x).
+
+        Returns:
+            g = Sigma phi, (p,) float64, and h = sigma^2 + v. O(p^2).
+        """
+        phi = self._candidates[index].double()
+        g = self._covariance @ phi
+        return g, float(self._noise_variance + phi @ g)
+
     def add(self, index: int) -> None:
         """Count candidate `index` as observed with precision 1."""
         phi = self._candidates[index].double()

@@ -21,15 +21,24 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 class Arm(StrEnum):
-    """Why a pick is in the batch: the strategy chose it, or the control arm drew it at random."""
+    """Why a pick is in the batch: a person forced it, the strategy chose it, or chance drew it as control."""
 
+    INJECTED = "injected"
     CHOSEN = "chosen"
     CONTROL = "control"
 
 
+def _no_numbers() -> FloatArray:
+    return np.empty(0, dtype=np.float64)
+
+
+def _no_rows() -> IntArray:
+    return np.empty(0, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class BatchLimits:
-    """Size, money and control arm of one batch.
+    """Size, money, sources, groups and control arm of one batch; `feasibility.py` says how they are applied.
 
     Attributes:
         batch_size: picks at most; a smaller pool or budget gives a shorter batch.
@@ -38,6 +47,12 @@ class BatchLimits:
         cost_exponent: alpha in [0, 1] of score = gain * relevance / price^alpha. 0 ignores money below the
             budget, 1 is plain gain per money.
         control_fraction: share in [0, 1) of the batch that is drawn at random.
+        source_quotas: most picks of a source in the batch, by source index.
+        source_minimums: least picks of a source, as long as it has a candidate that may be picked.
+        source_capacity: places left at a source, such as free slots of a test track: at most that many picks.
+        source_lead_time_hours: how long a source takes; a source that is not listed takes no time.
+        longest_lead_time_hours: how long the round may wait; None is no limit.
+        most_per_group: picks of one group, such as a vehicle platform; None is no limit.
     """
 
     batch_size: int = 20
@@ -45,6 +60,12 @@ class BatchLimits:
     source_budgets: Mapping[int, float] = field(default_factory=dict)
     cost_exponent: float = 0.5
     control_fraction: float = 0.1
+    source_quotas: Mapping[int, int] = field(default_factory=dict)
+    source_minimums: Mapping[int, int] = field(default_factory=dict)
+    source_capacity: Mapping[int, int] = field(default_factory=dict)
+    source_lead_time_hours: Mapping[int, float] = field(default_factory=dict)
+    longest_lead_time_hours: float | None = None
+    most_per_group: int | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -60,10 +81,44 @@ class BatchLimits:
             math.isfinite(money) and money >= 0 for money in [*budgets, *self.source_budgets.values()]
         ):
             raise InvalidProblemError("A budget is negative or not finite; give an amount of money or none.")
+        self._check_counts()
+        self._check_lead_times()
 
     @property
     def limited(self) -> bool:
         return self.budget is not None or bool(self.source_budgets)
+
+    @property
+    def source_places(self) -> dict[int, int]:
+        """Most picks of each limited source: the lesser of its quota and its capacity."""
+        both = [self.source_quotas, self.source_capacity]
+        sources = sorted({*self.source_quotas, *self.source_capacity})
+        return {source: min(places[source] for places in both if source in places) for source in sources}
+
+    def _check_counts(self) -> None:
+        for name in ("source_quotas", "source_minimums", "source_capacity"):
+            if any(count < 0 for count in getattr(self, name).values()):
+                raise InvalidProblemError(f"{name} has a negative number; give a count of 0 or more.")
+        if self.most_per_group is not None and self.most_per_group < 1:
+            raise InvalidProblemError(
+                f"most_per_group is {self.most_per_group}; allow at least 1 or no limit."
+            )
+        if sum(self.source_minimums.values()) > self.batch_size:
+            raise InvalidProblemError(
+                f"source_minimums ask for more than the {self.batch_size} places of the batch; lower them."
+            )
+        places = self.source_places
+        for source, least in self.source_minimums.items():
+            if least > places.get(source, least):
+                raise InvalidProblemError(
+                    f"source_minimums ask for {least} picks of source {source}, whose quota or capacity is "
+                    f"{places[source]}; lower the one or raise the other."
+                )
+
+    def _check_lead_times(self) -> None:
+        longest = [] if self.longest_lead_time_hours is None else [self.longest_lead_time_hours]
+        if not all(time >= 0 for time in [*longest, *self.source_lead_time_hours.values()]):
+            raise InvalidProblemError("A lead time is negative or not a number; give hours, 0 or more.")
 
 
 @dataclass(frozen=True)
@@ -85,8 +140,21 @@ class RankingProblem:
         predicted, predicted_std: (m,) the surrogate's prediction in target units.
         design: (m,) id of the normalised planned features; equal designs have equal ids.
         known_designs: ids of the labelled and pending designs; never proposed again.
-        limits: size, money, control arm.
+        limits: size, money, sources, groups, control arm.
         seed: rules every random draw of the round.
+        repeats: (m,) row of the labelled sample that a candidate would repeat, -1 for an ordinary design;
+            empty if no candidate repeats one.
+        pending_repeats: rows of the labelled samples of which a repetition is pending.
+        group: (m,) label of each candidate's group, such as its vehicle platform, -1 for none; empty without
+            groups.
+        injected: rows of the pool that a person forces into the batch, in that order.
+        vetoed: rows of the pool that nobody may pick.
+        candidate_precision: (m,) an observation of a candidate has variance sigma^2 / precision, > 0; empty
+            for 1. A source whose results scatter less, such as a simulation, has more than 1.
+        pending_precision: (q,) the same of the pending rows; empty for 1.
+
+    An array that may be empty is so by default: a round without it gives the same bytes as one where every
+    entry is neutral.
 
     Raises:
         EmptyPoolError, NoTargetDomainError, InvalidProblemError.
@@ -109,6 +177,13 @@ class RankingProblem:
     known_designs: IntArray
     limits: BatchLimits
     seed: int
+    repeats: IntArray = field(default_factory=_no_rows)
+    pending_repeats: IntArray = field(default_factory=_no_rows)
+    group: IntArray = field(default_factory=_no_rows)
+    injected: IntArray = field(default_factory=_no_rows)
+    vetoed: IntArray = field(default_factory=_no_rows)
+    candidate_precision: FloatArray = field(default_factory=_no_numbers)
+    pending_precision: FloatArray = field(default_factory=_no_numbers)
 
     def __post_init__(self) -> None:
         if self.candidates.shape[0] == 0:
@@ -119,6 +194,8 @@ class RankingProblem:
             )
         self._check_matrices()
         self._check_vectors()
+        self._check_optional_vectors()
+        self._check_rows()
         if not (math.isfinite(self.noise_variance) and self.noise_variance > 0):
             raise InvalidProblemError(f"noise_variance is {self.noise_variance}; it must be above 0.")
 
@@ -129,13 +206,23 @@ class RankingProblem:
     def posterior(self, *, target: Tensor | None = None) -> TargetPosterior:
         """What is known before the batch, about the target domain or about other (t, p) points."""
         known = torch.from_numpy(self.label_precision).to(self.labelled.device, torch.float64)
+        under_way = known.new_ones(self.pending.shape[0])
+        if self.pending_precision.size:
+            under_way = torch.from_numpy(self.pending_precision).to(under_way)
         return TargetPosterior(
-            candidates=self.candidates,
+            candidates=self._unit_precision(),
             observed=torch.cat([self.labelled, self.pending]),
-            precision=torch.cat([known, known.new_ones(self.pending.shape[0])]),
+            precision=torch.cat([known, under_way]),
             target=self.target if target is None else target,
             noise_variance=self.noise_variance,
         )
+
+    def _unit_precision(self) -> Tensor:
+        """(m, p) features sqrt(w) phi: to observe phi with precision w is to observe these with precision 1."""
+        if not self.candidate_precision.size:
+            return self.candidates
+        root = torch.from_numpy(np.sqrt(self.candidate_precision)).to(self.candidates)
+        return self.candidates * root.unsqueeze(1)
 
     def _check_matrices(self) -> None:
         features, inputs = self.candidates.shape[1], self.inputs.shape[1]
@@ -160,6 +247,24 @@ class RankingProblem:
                 "label_precision is negative; weights are 0 or more, 1 for a plain label."
             )
 
+    def _check_optional_vectors(self) -> None:
+        sizes = {"repeats": self.size, "group": self.size, "candidate_precision": self.size}
+        for name, size in {**sizes, "pending_precision": int(self.pending.shape[0])}.items():
+            values = getattr(self, name)
+            if values.size:
+                _check_vector(name, values, size)
+        for name in ("candidate_precision", "pending_precision"):
+            _check_positive(name, getattr(self, name), "use 1 for an ordinary observation")
+
+    def _check_rows(self) -> None:
+        labelled = int(self.labelled.shape[0])
+        _check_range("repeats", self.repeats, -1, labelled)
+        _check_range("pending_repeats", self.pending_repeats, 0, labelled)
+        for name in ("injected", "vetoed"):
+            _check_range(name, getattr(self, name), 0, self.size)
+        if len(np.unique(self.injected)) < len(self.injected):
+            raise InvalidProblemError("injected names a row twice; name each row once.")
+
 
 @dataclass(frozen=True)
 class Pick:
@@ -167,15 +272,16 @@ class Pick:
 
     Attributes:
         index: row in the pool.
-        arm: chosen or control.
+        arm: injected, chosen or control.
         information: expected reduction of the mean target-domain variance at its turn, squared target
             units; higher is better.
         relevance: the factor that was used.
-        score: gain * relevance / price^alpha of the strategy at its turn; 0 for the control arm, which
-            no score chose.
+        score: gain * relevance / price^alpha of the strategy at its turn; 0 for an injected or control pick,
+            which no score chose.
         selection_probability: probability of this draw at its turn, 1 / (number drawn from); 1 for a pick
-            that the strategy determined.
+            that the strategy or a person determined.
         acquisition_cost: money.
+        price_share: share of its pot that it uses up (`selection.py`); None if no budget limits the batch.
         sd_before, sd_after: root of the mean target-domain variance before and after this pick.
     """
 
@@ -186,6 +292,7 @@ class Pick:
     score: float
     selection_probability: float
     acquisition_cost: float
+    price_share: float | None
     sd_before: float
     sd_after: float
 
@@ -195,11 +302,14 @@ class Selection:
     """The batch and the scores of the whole pool.
 
     Attributes:
-        picks: chosen picks in the order of choice, then the control arm. The control arm is drawn first and
-            the chosen arm is selected knowing it, so `sd_before` of the first chosen pick includes it.
+        picks: injected ones in their order, chosen ones in the order of choice, then the control arm. The
+            control arm is drawn before the chosen arm is selected, which knows it, so `sd_before` of the first
+            chosen pick includes it.
+        served: (b, t) fall of the variance at each target point by each pick at its turn, squared target
+            units; its mean over the points is the pick's `information`.
         scores: (m,) the strategy's score before any pick; higher is better.
         information: (m,) expected variance reduction before any pick, squared target units.
-        eligible: (m,) False for pending, labelled or repeated designs.
+        eligible: (m,) False for what may not be picked in this round, whatever else is (`feasibility.py`).
         affordable: (m,) whether the budgets pay this candidate alone.
         sd_before, sd_after: root of the mean target-domain variance before and after the batch.
         spent: money of the batch.
@@ -208,6 +318,7 @@ class Selection:
     """
 
     picks: tuple[Pick, ...]
+    served: FloatArray
     scores: FloatArray
     information: FloatArray
     eligible: BoolArray
@@ -241,3 +352,9 @@ def _check_positive(name: str, values: FloatArray, remedy: str) -> None:
     if broken.size:
         row = int(broken[0])
         raise InvalidProblemError(f"{name} is {values[row]:g} in row {row}; it must be above 0: {remedy}.")
+
+
+def _check_range(name: str, rows: IntArray, least: int, end: int) -> None:
+    broken = rows[(rows < least) | (rows >= end)]
+    if broken.size:
+        raise InvalidProblemError(f"{name} names row {broken[0]}; rows run from {least} to {end - 1}.")

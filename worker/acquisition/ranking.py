@@ -11,19 +11,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from worker.acquisition.designs import Surroundings, design_ids, surroundings
+from worker.acquisition.designs import design_ids, surroundings
 from worker.acquisition.errors import EmptyPoolError, InvalidProblemError, NoTargetDomainError
 from worker.acquisition.evidence import Evidence, evidence_without_backtest
+from worker.acquisition.explanations import Labels, Recommendation, explain
 from worker.acquisition.features import draw_sketch, gradient_features
 from worker.acquisition.problem import (
     BatchLimits,
     FloatArray,
     IntArray,
-    Pick,
     RankingProblem,
     Selection,
 )
-from worker.acquisition.reasons import ReasonFacts, Wording, reason_text
+from worker.acquisition.reasons import Wording
+from worker.acquisition.relevance import transport_relevance
 from worker.acquisition.strategies import strategy_named
 from worker.lossval.network import EnsembleNetwork
 
@@ -39,6 +40,9 @@ class RankingConfig:
         strategy: registered name, see `strategies.STRATEGIES`.
         batch_size, budget, source_budgets, cost_exponent, control_fraction: see `BatchLimits`; the choice of
             the default cost exponent is explained in `selection.py`.
+        source_quotas, source_minimums, source_capacity, source_lead_time_hours, longest_lead_time_hours,
+            most_per_group: see `BatchLimits`.
+        relevance_strength: lambda in [0, 1) of the transport relevance (`relevance.py`); 0 leaves it out.
         sketch_dimension: p, columns of the gradient features.
         noise_variance: variance of one label's error as a share of the target's variance.
         target_scale: standard deviation of the target over the labelled samples in target units, the scale
@@ -51,6 +55,13 @@ class RankingConfig:
     source_budgets: Mapping[int, float] | None = None
     cost_exponent: float = 0.5
     control_fraction: float = 0.1
+    source_quotas: Mapping[int, int] | None = None
+    source_minimums: Mapping[int, int] | None = None
+    source_capacity: Mapping[int, int] | None = None
+    source_lead_time_hours: Mapping[int, float] | None = None
+    longest_lead_time_hours: float | None = None
+    most_per_group: int | None = None
+    relevance_strength: float = 0.0
     sketch_dimension: int = 512
     noise_variance: float = 0.05
     target_scale: float = 1.0
@@ -60,37 +71,26 @@ class RankingConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise InvalidProblemError(f"{name} is {value}; it must be a finite number above 0.")
+        if not 0.0 <= self.relevance_strength < 1.0:
+            raise InvalidProblemError(
+                f"relevance_strength is {self.relevance_strength}; choose it from 0 to below 1."
+            )
 
     def limits(self) -> BatchLimits:
-        """Size, money and control arm; raises InvalidProblemError if one is out of range."""
+        """Size, money, sources, groups and control arm; raises InvalidProblemError if one is out of range."""
         return BatchLimits(
             batch_size=self.batch_size,
             budget=self.budget,
             source_budgets=dict(self.source_budgets or {}),
             cost_exponent=self.cost_exponent,
             control_fraction=self.control_fraction,
+            source_quotas=dict(self.source_quotas or {}),
+            source_minimums=dict(self.source_minimums or {}),
+            source_capacity=dict(self.source_capacity or {}),
+            source_lead_time_hours=dict(self.source_lead_time_hours or {}),
+            longest_lead_time_hours=self.longest_lead_time_hours,
+            most_per_group=self.most_per_group,
         )
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One row of the batch: the pick, its place and why.
-
-    Attributes:
-        rank: 1 is the first to acquire.
-        pick: row, arm, information, score, probability, cost.
-        predicted, predicted_std: the surrogate's prediction in target units.
-        nearest_labelled: row of the nearest labelled sample, and `distance` to it (`ReasonFacts`).
-        reason: plain English.
-    """
-
-    rank: int
-    pick: Pick
-    predicted: float
-    predicted_std: float
-    nearest_labelled: int
-    distance: float
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,14 @@ def rank_pool(
     config: RankingConfig,
     seed: int,
     device: torch.device | str = "cpu",
+    labelled_targets: npt.ArrayLike | None = None,
+    repeats: npt.ArrayLike = (),
+    pending_repeats: npt.ArrayLike = (),
+    group: npt.ArrayLike = (),
+    injected: npt.ArrayLike = (),
+    vetoed: npt.ArrayLike = (),
+    candidate_precision: npt.ArrayLike = (),
+    pending_precision: npt.ArrayLike = (),
     wording: Wording | None = None,
     progress: Progress | None = None,
 ) -> Ranking:
@@ -158,12 +166,24 @@ def rank_pool(
             surrogate has to be good (the physical test): a simulation is then worth what it tells about it.
         acquisition_cost: (m,) money, > 0.
         source: (m,) source index.
-        relevance: (m,) factor on the gain, > 0; None is neutral.
+        relevance: (m,) factor on the gain, > 0; None is neutral. The transport relevance of the configuration
+            comes on top.
         predicted: (m,) prediction in target units.
         predicted_std: (m,) its spread over the ensemble, target units.
         config: strategy, limits, scales.
         seed: rules the sketch, the control arm and every other draw: same input, same seed, same result.
         device: where the features live and are multiplied (must know float64).
+        labelled_targets: (n,) for the explanations, target units.
+        repeats: (m,) row of `X_labelled` that a candidate repeats, -1 for an ordinary one; `X_pool` has that
+            sample's features there. Empty: none repeats.
+        pending_repeats: rows of `X_labelled` of which a repetition is pending, beside those whose design is
+            among `X_pending`.
+        group: (m,) whole-numbered label of each candidate's group, -1 for none; or empty.
+        injected: rows of `X_pool` that a person forces into the batch, in that order.
+        vetoed: rows of `X_pool` that nobody may pick.
+        candidate_precision: (m,) precision of an observation where it is not 1, such as by its source; a
+            labelled sample's goes into `label_precision`. Empty for 1.
+        pending_precision: (q,) the same of the pending rows.
         wording: names and units for the reasons.
         progress: called with the finished share and what comes next.
 
@@ -181,28 +201,44 @@ def rank_pool(
     inputs = _checked_inputs(network, X_labelled, X_pool, X_pending, X_target)
     report(0.0, "gradient features")
     features = _scaled_features(network.to(device), inputs, config, seed)
-    ids = design_ids(inputs.labelled, inputs.pending, inputs.pool)
+    labelled_ids, pending_ids, pool_ids = design_ids(inputs.labelled, inputs.pending, inputs.pool)
+    precision = np.asarray(label_precision, dtype=np.float64)
+    repeated = np.asarray(repeats, dtype=np.int64)
+    under_way = np.asarray(pending_repeats, dtype=np.int64)
     problem = RankingProblem(
-        **features,
+        candidates=features["candidates"],
+        labelled=features["labelled"],
+        pending=features["pending"],
+        target=features["target"],
         inputs=_single(inputs.pool),
         known_inputs=_single(np.concatenate([inputs.labelled, inputs.pending])),
-        label_precision=np.asarray(label_precision, dtype=np.float64),
+        label_precision=precision,
         noise_variance=config.noise_variance * config.target_scale**2,
         acquisition_cost=np.asarray(acquisition_cost, dtype=np.float64),
         source=np.asarray(source, dtype=np.int64),
-        relevance=np.ones(len(inputs.pool)) if relevance is None else np.asarray(relevance, dtype=np.float64),
+        relevance=_relevance(inputs, precision, relevance, config, seed),
         predicted=np.asarray(predicted, dtype=np.float64),
         predicted_std=np.asarray(predicted_std, dtype=np.float64),
-        design=ids[2],
-        known_designs=np.concatenate(ids[:2]),
+        design=pool_ids,
+        known_designs=np.concatenate([labelled_ids, pending_ids]),
         limits=config.limits(),
         seed=seed,
+        repeats=repeated,
+        pending_repeats=np.concatenate([under_way, _repeats_among(repeated, pool_ids, pending_ids)]),
+        group=np.asarray(group, dtype=np.int64),
+        injected=np.asarray(injected, dtype=np.int64),
+        vetoed=np.asarray(vetoed, dtype=np.int64),
+        candidate_precision=np.asarray(candidate_precision, dtype=np.float64),
+        pending_precision=np.asarray(pending_precision, dtype=np.float64),
     )
     report(0.4, "batch selection")
     selection = strategy.select(problem)
     report(0.9, "reasons")
+    picked = inputs.pool[[pick.index for pick in selection.picks]]
+    around = surroundings(picked, inputs.labelled)
+    labels = Labels(precision, labelled_targets)
     ranking = Ranking(
-        recommendations=_recommendations(problem, selection, inputs, config.strategy, wording),
+        recommendations=explain(problem, selection, around, labels, config.strategy, wording),
         selection=selection,
         order=selection.order(),
         evidence=evidence_without_backtest(len(inputs.labelled)),
@@ -250,6 +286,30 @@ def _checked(name: str, matrix: Matrix, columns: int) -> FloatArray:
     return values.astype(np.float64)
 
 
+def _relevance(
+    inputs: _Inputs, precision: FloatArray, given: npt.ArrayLike | None, config: RankingConfig, seed: int
+) -> FloatArray:
+    """The factor that was given times the transport relevance; without strength nothing is solved."""
+    factor = np.ones(len(inputs.pool)) if given is None else np.asarray(given, dtype=np.float64)
+    if config.relevance_strength == 0.0:
+        return factor
+    return factor * transport_relevance(
+        torch.from_numpy(inputs.pool),
+        torch.from_numpy(np.concatenate([inputs.labelled, inputs.pending])),
+        np.concatenate([precision, np.ones(len(inputs.pending))]),
+        torch.from_numpy(inputs.target),
+        strength=config.relevance_strength,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def _repeats_among(repeats: IntArray, pool_ids: IntArray, pending_ids: IntArray) -> IntArray:
+    """Labelled rows of which a repetition in the pool is the design of a pending row."""
+    if not repeats.size:
+        return repeats
+    return repeats[(repeats >= 0) & np.isin(pool_ids, pending_ids)]
+
+
 def _scaled_features(
     network: EnsembleNetwork, inputs: _Inputs, config: RankingConfig, seed: int
 ) -> dict[str, Tensor]:
@@ -267,52 +327,3 @@ def _scaled_features(
         "pending": features(inputs.pending).mul_(scale),
         "target": target.mul_(scale),
     }
-
-
-def _recommendations(
-    problem: RankingProblem, selection: Selection, inputs: _Inputs, strategy: str, wording: Wording
-) -> tuple[Recommendation, ...]:
-    around = surroundings(inputs.pool[[pick.index for pick in selection.picks]], inputs.labelled)
-    result = []
-    for place, pick in enumerate(selection.picks):
-        leads = selection.led_by_single and place == 0
-        facts = _facts(problem, pick, around, place, strategy, wording, leads=leads)
-        result.append(
-            Recommendation(
-                rank=place + 1,
-                pick=pick,
-                predicted=float(problem.predicted[pick.index]),
-                predicted_std=float(problem.predicted_std[pick.index]),
-                nearest_labelled=int(around.nearest[place]),
-                distance=float(around.distance[place]),
-                reason=reason_text(facts, wording),
-            )
-        )
-    return tuple(result)
-
-
-def _facts(
-    problem: RankingProblem,
-    pick: Pick,
-    around: Surroundings,
-    place: int,
-    strategy: str,
-    wording: Wording,
-    *,
-    leads: bool,
-) -> ReasonFacts:
-    nearest, source = int(around.nearest[place]), int(problem.source[pick.index])
-    return ReasonFacts(
-        arm=pick.arm,
-        strategy=strategy,
-        sd_before=pick.sd_before,
-        sd_after=pick.sd_after,
-        novelty=around.novelty[place],
-        nearest=wording.labelled[nearest] if wording.labelled else f"row {nearest}",
-        distance=float(around.distance[place]),
-        acquisition_cost=pick.acquisition_cost,
-        source=wording.sources[source] if 0 <= source < len(wording.sources) else "",
-        relevance=pick.relevance,
-        selection_probability=pick.selection_probability,
-        leads=leads,
-    )

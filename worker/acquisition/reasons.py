@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from worker.acquisition.problem import Arm
+from worker.acquisition.problem import Arm, Pick
+from worker.acquisition.regions import RegionWording
 
 
 class Novelty(StrEnum):
@@ -25,12 +26,20 @@ class Wording:
         currency: of the acquisition costs.
         sources: name of each source by index; a source without one goes unnamed.
         labelled: name of each labelled row; empty leaves the row number.
+        region: what the points of the target domain are in original words and units.
     """
 
     target_unit: str = ""
     currency: str = "USD"
     sources: tuple[str, ...] = ()
     labelled: tuple[str, ...] = ()
+    region: RegionWording = field(default_factory=RegionWording)
+
+    def labelled_name(self, row: int) -> str:
+        return self.labelled[row] if self.labelled else f"row {row}"
+
+    def source_name(self, index: int) -> str:
+        return self.sources[index] if 0 <= index < len(self.sources) else ""
 
 
 @dataclass(frozen=True)
@@ -38,42 +47,47 @@ class ReasonFacts:
     """The figures behind one recommendation.
 
     Attributes:
-        arm: chosen or control.
+        pick: the pick, with its arm, money and variances in target units.
         strategy: registered name.
-        sd_before, sd_after: root of the mean predictive variance on the target domain, target units.
         novelty: distance class of the candidate.
         nearest: name of the nearest labelled sample.
         distance: distance to it, root mean square over the encoded features, in their standard deviations.
-        acquisition_cost: money.
         source: name of the source, or empty.
-        relevance: factor on the gain, 1 is neutral.
-        selection_probability: of the random draw.
         leads: the guard put this candidate first.
+        repeated: name of the labelled sample that it repeats, or empty.
+        repeated_precision: data weight of that sample, 1 is a plain label.
+        region: the part of the target domain that it serves most, in words.
     """
 
-    arm: Arm
+    pick: Pick
     strategy: str
-    sd_before: float
-    sd_after: float
     novelty: Novelty
     nearest: str
     distance: float
-    acquisition_cost: float
     source: str
-    relevance: float
-    selection_probability: float
     leads: bool
+    repeated: str
+    repeated_precision: float
+    region: str
 
 
 def reason_text(facts: ReasonFacts, wording: Wording) -> str:
     """The reason in plain English."""
-    sentences = [_origin(facts), _gain(facts, wording), _surroundings(facts, wording)]
+    sentences = [
+        _origin(facts),
+        _repetition(facts),
+        _gain(facts, wording),
+        _surroundings(facts, wording),
+        f"Region served: {facts.region}.",
+    ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _origin(facts: ReasonFacts) -> str:
-    if facts.arm is Arm.CONTROL:
-        drawn_from = round(1.0 / facts.selection_probability)
+    if facts.pick.arm is Arm.INJECTED:
+        return "Injected: in the batch because it was asked for, not for its merit."
+    if facts.pick.arm is Arm.CONTROL:
+        drawn_from = round(1.0 / facts.pick.selection_probability)
         return (
             f"Control: drawn at random from {drawn_from:,} candidates, not for its merit, so that later results "
             "show whether the chosen ones teach more than chance."
@@ -82,18 +96,27 @@ def _origin(facts: ReasonFacts) -> str:
         return "Drawn at random, as the strategy `random` asks."
     if facts.leads:
         return (
-            "Comes first because it alone is worth more than the whole batch that the budget buys without it."
+            "Comes first because it alone is worth more than a whole batch of its rivals, whatever they cost."
         )
     if facts.strategy == "lcmd":
         return "The farthest design of the group that is covered worst by known tests."
     return ""
 
 
+def _repetition(facts: ReasonFacts) -> str:
+    if not facts.repeated:
+        return ""
+    return (
+        f"Repeat test {facts.repeated}: its label does not fit what the other tests say (it counts "
+        f"as {facts.repeated_precision:.2f} of a plain label), so its neighbourhood is badly covered."
+    )
+
+
 def _gain(facts: ReasonFacts, wording: Wording) -> str:
-    before, after = _two_figures(facts.sd_before, facts.sd_after)
+    before, after = _two_figures(facts.pick.sd_before, facts.pick.sd_after)
     unit = f" {wording.target_unit}" if wording.target_unit else ""
     text = f"Expected to lower the predictive sd on the target domain from {before}{unit} to {after}{unit}"
-    relevance = "" if facts.relevance == 1.0 else f" (relevance {facts.relevance:.2f})"
+    relevance = "" if facts.pick.relevance == 1.0 else f" (relevance {facts.pick.relevance:.2f})"
     return f"{text}{relevance};"
 
 
@@ -101,7 +124,7 @@ def _surroundings(facts: ReasonFacts, wording: Wording) -> str:
     paid = f"as a {facts.source.replace('_', ' ')} " if facts.source else ""
     return (
         f"{facts.novelty} tests done so far (nearest labelled: {facts.nearest}, {facts.distance:.2f} standard "
-        f"deviations away); {paid}it costs {facts.acquisition_cost:,.0f} {wording.currency}."
+        f"deviations away); {paid}it costs {facts.pick.acquisition_cost:,.0f} {wording.currency}."
     )
 
 

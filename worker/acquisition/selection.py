@@ -11,25 +11,33 @@ candidates of similar gain without deciding alone (against one common budget, a 
 25 times as much as a simulation).
 
 **Sources.** A source budget is the will to use that source: each source with a pot gets at least one place
-in the batch while it has an affordable candidate and the batch has room.
+in the batch while it has an affordable candidate and the batch has room; `source_minimums` ask for more.
 
 **Guard.** Greedy under a budget may fill up on cheap candidates until one that teaches more than all of
-them no longer fits (Leskovec et al., "Cost-effective outbreak detection in networks", KDD 2007). So if the
-affordable candidate of the largest relevant gain is worth more than the whole batch that greedy buys without
-it, it leads the batch and greedy goes on with what is left. The leader's own price is in neither side of that
-comparison, so a higher price never moves it up. For any other candidate, a higher price never raises its
-rank as long as it does not change the guard's decision.
+them no longer fits (Leskovec et al., "Cost-effective outbreak detection in networks", KDD 2007). So the
+affordable candidate of the largest relevant gain leads the batch if it alone is worth more than a whole batch
+of its rivals: the candidates of the other sources, or, where there is one source, all others. The rivals are
+picked by their gain as if they cost nothing, so that no price is in either side of the comparison: then a
+higher price never raises the rank that the strategy gives to a candidate. (Comparing with what the budget buys
+without the leader, as Leskovec et al. do, breaks that: a dearer rival may leave a batch so poor that the guard
+turns, and the rival moves up beside the new leader. Mechanisms that must not reward a higher price have to mind
+the same comparison: Chen, Gravin, Lu, "On the approximability of budget feasible mechanisms", SODA 2011.)
+
+The rules of a batch and the order of the arms are in `feasibility.py`.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from worker.acquisition.basket import Basket, StartCriterion, affordable
+from worker.acquisition.basket import Basket, StartCriterion
 from worker.acquisition.control import draw_control
+from worker.acquisition.errors import InjectionError
+from worker.acquisition.feasibility import affordable, check_not_hopeless, eligible, obstacle, room
 from worker.acquisition.problem import Arm, BoolArray, RankingProblem, Selection
 
 ControlDraws = Sequence[tuple[int, float]]
@@ -41,41 +49,51 @@ def select_batch(problem: RankingProblem, start: StartCriterion, *, uniform: boo
     Args:
         problem: the round.
         start: makes the strategy's criterion for an empty batch; it must not change its arguments.
-        uniform: the gains are a random order: price, relevance, places for sources and guard stay out.
+        uniform: the gains are a random order: price, relevance, places for pots and guard stay out.
 
     Raises:
-        NothingEligibleError: all candidates are pending or known.
+        NothingEligibleError: no candidate may be picked, whatever the budget is.
         BudgetTooSmallError: none of the eligible candidates can be paid.
+        InjectionError: an injected row has no place in the batch.
 
-    Cost: batch_size * O(m p) at most three times, plus the posterior (`information.py`); nothing is m x m.
+    Cost: batch_size * O(m p + t p) at most three times, plus the posterior (`information.py`); nothing is m x m.
     """
-    empty = Basket(problem, problem.posterior(), start, uniform=uniform)
-    empty.check_not_hopeless()
-    control = draw_control(problem, empty.eligible)
-    basket, led = _fill(empty, control), False
+    candidates = eligible(problem)
+    check_not_hopeless(problem, candidates)
+    empty = Basket(problem, problem.posterior(), start, candidates, uniform=uniform)
+    control = draw_control(problem, candidates)
+    basket, led = _fill(_opening(empty, control)), False
     if problem.limits.limited and not uniform:
         basket, led = _guard(empty, control, basket)
     return _selection(empty, basket, led_by_single=led)
 
 
-def _with_control(empty: Basket, control: ControlDraws) -> Basket:
+def _opening(empty: Basket, control: ControlDraws) -> Basket:
+    """A batch as the strategy finds it: what a person injects, and the control arm."""
     basket = empty.fork()
+    for row in empty.problem.injected.tolist():
+        _inject(basket, row)
     for row, probability in control:
         basket.take(row, Arm.CONTROL, score=0.0, probability=probability)
     return basket
 
 
-def _fill(
-    empty: Basket, control: ControlDraws, *, leader: int | None = None, without: int | None = None
-) -> Basket:
-    """Greedy: the control arm, the leader if there is one, then the best score that can be paid."""
-    basket = _with_control(empty, control)
-    if leader is not None:
-        basket.take(leader, Arm.CHOSEN, score=float(basket.scores()[leader]), probability=1.0)
+def _inject(basket: Basket, row: int) -> None:
+    if basket.places() == 0:
+        wanted, places = len(basket.problem.injected), basket.problem.limits.batch_size
+        raise InjectionError(
+            f"{wanted} designs are injected into a batch of {places}; inject fewer or raise batch_size."
+        )
+    reason = obstacle(basket.problem, row, basket.picked())
+    if reason is not None:
+        raise InjectionError(f"Row {row} of the pool cannot be injected: {reason}.")
+    basket.take(row, Arm.INJECTED, score=0.0, probability=1.0)
+
+
+def _fill(basket: Basket) -> Basket:
+    """Greedy: the best score that has a place, until nothing has one."""
     while basket.places() > 0:
         allowed = basket.allowed()
-        if without is not None:
-            allowed[without] = False
         if not allowed.any():
             break
         _take_best(basket, allowed)
@@ -83,9 +101,7 @@ def _fill(
 
 
 def _take_best(basket: Basket, allowed: BoolArray) -> None:
-    if not basket.uniform:
-        allowed = _keep_places_for_sources(basket, allowed)
-    shortlist = basket.criterion.shortlist(allowed)
+    shortlist = basket.criterion.shortlist(_keep_places_for_sources(basket, allowed))
     scores = basket.scores()
     best = int(np.argmax(np.where(shortlist, scores, -np.inf)))
     probability = 1.0 / int(shortlist.sum()) if basket.uniform else 1.0
@@ -93,37 +109,65 @@ def _take_best(basket: Basket, allowed: BoolArray) -> None:
 
 
 def _keep_places_for_sources(basket: Basket, allowed: BoolArray) -> BoolArray:
-    """Only sources with a pot that have no pick yet, once the places left are just enough for them."""
-    problem = basket.problem
-    served = {int(source) for source in problem.source[basket.picked()]}
-    buyable = {int(source) for source in np.unique(problem.source[allowed])}
-    waiting = (set(problem.limits.source_budgets) & buyable) - served
-    if not waiting or basket.places() > len(waiting):
+    """Only sources that wait for picks, once the places left are just enough for them."""
+    problem, waiting = basket.problem, _waiting(basket)
+    buyable = {int(source) for source in np.unique(problem.source[allowed])} if waiting else set()
+    waiting = {source: count for source, count in waiting.items() if source in buyable}
+    if not waiting or basket.places() > sum(waiting.values()):
         return allowed
     return allowed & np.isin(problem.source, sorted(waiting))
 
 
+def _waiting(basket: Basket) -> dict[int, int]:
+    """Picks that each source has still to get: its minimum, and one where it has a pot of its own."""
+    limits = basket.problem.limits
+    least = dict(limits.source_minimums)
+    if not basket.uniform:
+        least |= {source: max(1, least.get(source, 0)) for source in limits.source_budgets}
+    served = Counter(basket.problem.source[basket.picked()].tolist())
+    return {source: count - served[source] for source, count in least.items() if count > served[source]}
+
+
 def _guard(empty: Basket, control: ControlDraws, greedy: Basket) -> tuple[Basket, bool]:
-    """The better of greedy and of greedy behind the candidate of the largest gain; True for the latter."""
-    chosen = [pick.index for pick in greedy.picks if pick.arm is Arm.CHOSEN]
-    if not chosen:
+    """Greedy, or greedy behind the candidate that outweighs a batch of its rivals; True for the latter."""
+    opening = _opening(empty, control)
+    if opening.places() == 0 or not opening.allowed().any():
         return greedy, False
-    before = _with_control(empty, control)
-    gains = np.where(before.allowed(), before.relevant_gains(), -np.inf)
+    open_rows = _keep_places_for_sources(opening, opening.allowed())
+    gains = np.where(open_rows, opening.relevant_gains(), -np.inf)
     leader = int(np.argmax(gains))
-    if chosen[0] == leader:
+    first = next(pick.index for pick in greedy.picks if pick.arm is Arm.CHOSEN)
+    if first == leader or gains[leader] <= _worth_of_rivals(opening, leader, float(gains[leader])):
         return greedy, False
-    rest = _fill(empty, control, without=leader) if leader in chosen else greedy
-    if gains[leader] <= rest.worth:
-        return greedy, False
-    return _fill(empty, control, leader=leader), True
+    led = _opening(empty, control)
+    led.take(leader, Arm.CHOSEN, score=float(led.scores()[leader]), probability=1.0)
+    return _fill(led), True
+
+
+def _worth_of_rivals(opening: Basket, leader: int, enough: float) -> float:
+    """Relevant gain of a batch of the leader's rivals at no price; stops above `enough`. Uses the basket up."""
+    problem, paid = opening.problem, opening.picked()
+    single = affordable(problem, paid)  # each by itself: what they cost together must not decide
+    rivals = single & opening.eligible & (problem.source != problem.source[leader])
+    if not rivals.any():
+        rivals = single & (np.arange(problem.size) != leader)
+    while opening.places() > 0 and opening.worth <= enough:
+        allowed = rivals & opening.eligible & room(problem, opening.picked(), money=False)
+        if not allowed.any():
+            break
+        best = int(np.argmax(np.where(allowed, opening.relevant_gains(), -np.inf)))
+        opening.take(best, Arm.CHOSEN, score=0.0, probability=1.0)
+    return opening.worth
 
 
 def _selection(empty: Basket, basket: Basket, *, led_by_single: bool) -> Selection:
-    picks = sorted(basket.picks, key=lambda pick: pick.arm is Arm.CONTROL)  # stable: chosen ones first
+    # stable: injected ones first, as they were taken, then the chosen ones
+    order = sorted(range(len(basket.picks)), key=lambda place: basket.picks[place].arm is Arm.CONTROL)
+    picks = [basket.picks[place] for place in order]
     source = empty.problem.source
     return Selection(
         picks=tuple(picks),
+        served=np.stack([basket.served[place] for place in order]),
         scores=empty.scores(),
         information=empty.posterior.gains(),
         eligible=empty.eligible,

@@ -16,20 +16,20 @@ LIMITS = {field.name for field in fields(BatchLimits)}
 
 def _problem(*, seed: int = 0, m: int = 30, n: int = 10, p: int = 8, **changes: Any) -> RankingProblem:
     """A random round of m candidates; limits and fields of the problem by keyword; no control arm."""
-    random = np.random.default_rng(seed)
+    random, others = np.random.default_rng(seed), np.random.default_rng([seed, 1])
 
-    def features(rows: int) -> torch.Tensor:
-        return torch.from_numpy(random.normal(size=(rows, p)))
+    def features(rows: int, generator: np.random.Generator = random) -> torch.Tensor:
+        return torch.from_numpy(generator.normal(size=(rows, p)))
 
     limits = {"batch_size": 5, "control_fraction": 0.0} | {k: changes.pop(k) for k in LIMITS & set(changes)}
     problem = RankingProblem(
         candidates=features(m),
         labelled=features(n),
-        label_precision=random.uniform(0.5, 1.5, n),
+        label_precision=others.uniform(0.5, 1.5, n),
         pending=features(0),
         target=features(6),
-        inputs=features(m),
-        known_inputs=features(n),
+        inputs=features(m, others),
+        known_inputs=features(n, others),
         noise_variance=0.1,
         acquisition_cost=random.uniform(1.0, 10.0, m),
         source=random.integers(0, 2, m),

@@ -171,12 +171,12 @@ class TestDesigns:
     def test_distance_and_novelty_by_hand(self):
         labelled = np.array([[0.0], [1.0], [2.0], [4.0]])  # own nearest distances 1, 1, 1, 2: q50 1, q90 1.7
         found = surroundings(np.array([[0.5], [5.5], [9.0]]), labelled)
-        assert found.nearest.tolist() == [0, 3, 3]
-        assert found.distance.tolist() == [0.5, 1.5, 5.0]
+        assert found.nearest[:, 0].tolist() == [0, 3, 3]
+        assert found.distance[:, 0].tolist() == [0.5, 1.5, 5.0]
         assert found.novelty == (Novelty.CLOSE, Novelty.MODERATE, Novelty.FAR)
 
     def test_one_labelled_sample(self):
-        assert surroundings(np.array([[9.0]]), np.array([[0.0]])).distance.tolist() == [9.0]
+        assert surroundings(np.array([[9.0]]), np.array([[0.0]])).distance.tolist() == [[9.0]]
 
 
 class TestBadInput:

@@ -112,8 +112,7 @@ def test_a_higher_cost_never_raises_the_rank(name, make_problem, seed, index, fa
     costs[index] *= factor
     cheap = strategy_named(name).select(problem)
     dear = strategy_named(name).select(replace(problem, acquisition_cost=costs))
-    if cheap.led_by_single == dear.led_by_single:
-        assert place(dear, index) >= place(cheap, index)
+    assert place(dear, index) >= place(cheap, index)  # the guard may lead in one of the two only
 
 
 @settings(deadline=None)  # other processes share the cores

@@ -246,6 +246,15 @@ def test_a_round_proposes_a_batch_within_the_budget(worker_sessions: Sessions) -
     assert {item.arm for item in batch} == {Arm.CHOSEN, Arm.CONTROL}
     assert round_.metrics["target_sd_after"] < round_.metrics["target_sd_before"]
     assert all(item.reason and item.components["nearest_labelled"].startswith("row-") for item in batch)
+    assert sum(item.components["gain_share"] for item in batch) == pytest.approx(1)
+    for components in (item.components for item in batch):
+        assert 0 < components["price_share"] <= 1
+        assert (
+            next(near["sample_id"] for near in components["neighbours"]) == components["nearest_labelled_id"]
+        )
+        assert all(near["target"] > 0 < near["data_weight"] for near in components["neighbours"])
+        assert components["region"]["text"]
+    assert all(item.components["region"]["text"] in item.reason for item in batch)
 
 
 @pytest.mark.parametrize("strategy", ["variance_reduction", "lcmd", "random"])
