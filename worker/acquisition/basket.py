@@ -39,7 +39,9 @@ def price(problem: RankingProblem) -> FloatArray:
     common = limits.budget
     if common is None:
         common = math.fsum(limits.source_budgets.values()) if limits.source_budgets else 1.0
-    pot = np.array([limits.source_budgets.get(int(source), common) for source in problem.source])
+    pot = np.full(problem.size, common)
+    for source, budget in limits.source_budgets.items():
+        pot[problem.source == source] = budget
     # an empty pot pays nothing; its price only has to be finite
     shares: FloatArray = problem.acquisition_cost / np.where(pot > 0, pot, 1.0)
     return shares
