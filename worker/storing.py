@@ -142,14 +142,14 @@ def store_ranking(
         progress_message="done",
     ):
         return
-    chosen = {snapshot.pool.ids[item.pick.index] for item in ranking.recommendations}
+    chosen = {int(snapshot.pool.ids[item.pick.index]) for item in ranking.recommendations}
     taken = chosen & acquisitions.proposed_or_pending(session, chosen)
     if taken:
         message = f"Another round has proposed {len(taken)} of the candidates meanwhile."
         raise ConflictError(message, hint="Request a new round: it leaves out what is proposed.")
     sources = {source.id: source for source in campaign.sources}
     rows = [
-        _recommendation_row(round_, snapshot, item, sources[snapshot.pool.source_ids[item.pick.index]])
+        _recommendation_row(round_, snapshot, item, sources[int(snapshot.pool.source_ids[item.pick.index])])
         for item in ranking.recommendations
     ]
     if rows:
@@ -163,7 +163,7 @@ def _recommendation_row(
     return {
         "campaign_id": round_.campaign_id,
         "round_id": round_.id,
-        "sample_id": snapshot.pool.ids[pick.index],
+        "sample_id": int(snapshot.pool.ids[pick.index]),
         "rank": item.rank,
         "score": pick.score,
         "components": finite_document({

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    Row,
     Select,
     String,
+    Text,
     column,
     func,
     insert,
@@ -25,6 +27,10 @@ from service.lifecycles import PENDING
 from service.pagination import PageRequest
 from service.samples.schemas import SampleFilter
 from service.vocabulary import SampleStatus, Split
+
+# Id, source, planned features, executed features or None.
+CandidateRow = Row[int, int, str, str | None]
+BLOCK_ROWS = 8192
 
 
 def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
@@ -137,14 +143,24 @@ def validation(session: Session, campaign_id: int) -> Sequence[Sample]:
     return session.scalars(statement.order_by(Sample.id)).all()
 
 
-def candidates(session: Session, campaign_id: int) -> Sequence[Sample]:
-    """Everything in split train that has no target yet, pending ones included."""
-    statement = select(Sample).where(
+def candidate_blocks(session: Session, campaign_id: int) -> Iterator[Sequence[CandidateRow]]:
+    """Everything in split train that has no target yet, pending ones included, in the order of the ids.
+
+    A server-side cursor hands out blocks of plain columns, features as the text that Postgres has for them: a
+    million of objects would take gigabytes. Each block must be done with before the next is asked for.
+    """
+    statement = select(
+        Sample.id,
+        Sample.source_id,
+        Sample.planned_features.cast(Text),
+        Sample.executed_features.cast(Text),
+    ).where(
         Sample.campaign_id == campaign_id,
         Sample.status == SampleStatus.CANDIDATE,
         Sample.split == Split.TRAIN,
     )
-    return session.scalars(statement.order_by(Sample.id)).all()
+    in_order = statement.order_by(Sample.id).execution_options(yield_per=BLOCK_ROWS)
+    yield from cast("Iterator[Sequence[CandidateRow]]", session.execute(in_order).partitions())
 
 
 def for_hygiene(session: Session, campaign_id: int) -> Sequence[tuple[Any, ...]]:

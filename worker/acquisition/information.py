@@ -123,7 +123,8 @@ def _factor(form: Tensor, like: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(form)  # ascending
     values = values.clamp_min(0.0)
     dropped = values.cumsum(0) <= torch.finfo(like.dtype).eps * values.sum()
-    return (vectors * values.sqrt())[:, ~dropped].to(like)
+    factor: Tensor = (vectors * values.sqrt())[:, ~dropped]
+    return factor.to(like)
 
 
 def _squares(rows: Tensor) -> Tensor:
