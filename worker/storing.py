@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, repeat
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -25,6 +27,7 @@ from worker.lossval.valuation import ValuationOutcome
 
 AnyRun = ValuationRun | AcquisitionRound
 ACTOR = "acquisition-round"
+RANKED_ROWS = 65_536  # become Python objects at a time
 
 
 def campaign_of(session: Session, run: AnyRun) -> Campaign:
@@ -114,7 +117,7 @@ def load_surrogate(session: Session, round_: AcquisitionRound) -> ServedSurrogat
 def store_ranking(
     session: Session, round_: AcquisitionRound, campaign: Campaign, snapshot: Snapshot, ranking: Ranking
 ) -> None:
-    """The batch and its metrics, once: nothing is stored when the round is no longer ours.
+    """Batch, ranking and metrics, once: nothing is stored when the round is no longer ours.
 
     Raises:
         ConflictError: if another round has proposed one of the candidates meanwhile.
@@ -154,6 +157,23 @@ def store_ranking(
     ]
     if rows:
         acquisitions.insert_recommendations(session, rows, actor=ACTOR)
+    acquisitions.copy_ranking(session, _ranked_rows(round_, snapshot, ranking))
+
+
+def _ranked_rows(
+    round_: AcquisitionRound, snapshot: Snapshot, ranking: Ranking
+) -> Iterator[tuple[int | float | bool, ...]]:
+    """As many lines of the ranking as the round asks for, in the order of `acquisitions.RANKING_COLUMNS`."""
+    order = ranking.order[: round_.configuration["stored_rows"]]
+    selection = ranking.selection
+    columns = (
+        snapshot.pool.ids, selection.scores, selection.information, ranking.relevance, ranking.predicted,
+        ranking.predicted_std, selection.eligible, selection.affordable,
+    )  # fmt: skip
+    for start in range(0, len(order), RANKED_ROWS):
+        block = order[start : start + RANKED_ROWS]
+        values = (column[block].tolist() for column in columns)
+        yield from zip(repeat(round_.id), count(start + 1), *values)
 
 
 def _recommendation_row(
