@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 FloatArray = npt.NDArray[np.float64]
+ALONG_ROWS = 1024
 
 
 class TargetPosterior:
@@ -105,13 +106,23 @@ class TargetPosterior:
         moment_g = self._target_moment @ g
         r, kappa = self._covariance @ moment_g, g @ moment_g
         h = self._noise_variance + phi @ g
-        along_g, along_r = (self._candidates @ torch.stack([g, r], dim=1).to(self._candidates)).double().T
+        along_g, along_r = self._along(g, r)
         self._variance = self._variance - along_g.square() / h
         self._target_covariance = (
             self._target_covariance - 2.0 * along_g * along_r / h + kappa * (along_g / h).square()
         )
         self._covariance = self._covariance - torch.outer(g, g) / h
         self.mean_variance -= float(kappa / h)
+
+    def _along(self, *directions: Tensor) -> list[Tensor]:
+        """phi_c . direction of all candidates, each (m,) float64.
+
+        Block by block, so that all but the first direction find the features in the cache: half the time of
+        one thin matrix product.
+        """
+        vectors = [direction.to(self._candidates) for direction in directions]
+        blocks = [[block @ vector for vector in vectors] for block in self._candidates.split(ALONG_ROWS)]
+        return [torch.cat(products).double() for products in zip(*blocks, strict=True)]
 
 
 def _factor(form: Tensor, like: Tensor) -> Tensor:
