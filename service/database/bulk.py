@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 from psycopg import IntegrityError as RefusedRow
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -39,3 +40,9 @@ def copy_rows(
                 copy.write_row(row)
     except RefusedRow as error:  # the session's own statements raise it in this form, and callers expect it
         raise IntegrityError(f"COPY {kind.__tablename__}", None, error) from error
+
+
+def draw_ids(session: Session, kind: type[Base], count: int) -> list[int]:
+    """So many new identity keys of the table, ascending: COPY returns none, and takes those it is given."""
+    sequence = func.pg_get_serial_sequence(kind.__tablename__, "id")
+    return list(session.scalars(select(func.nextval(sequence)).select_from(func.generate_series(1, count))))
