@@ -182,11 +182,11 @@ def rank_apart(database_url: str, round_id: int) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def vacuum(database_url: str) -> None:
+def vacuum(database_url: str, *tables: str) -> None:
     """What the server does by itself some time after so many rows came in."""
     url = make_url(database_url).set(drivername="postgresql").render_as_string()
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE samples")
+        connection.execute(f"VACUUM ANALYZE {', '.join(tables)}")
 
 
 def measure(database_url: str, size: int, stored_rows: int) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def measure(database_url: str, size: int, stored_rows: int) -> dict[str, Any]:
     start = time.perf_counter()
     round_id = prepare(make_session_factory(engine), size, stored_rows)
     engine.dispose()
-    vacuum(database_url)
+    vacuum(database_url, "samples")
     prepared_s = time.perf_counter() - start
     load_average = os.getloadavg()[0]
     found = rank_apart(database_url, round_id)
