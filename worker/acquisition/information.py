@@ -62,6 +62,7 @@ class TargetPosterior:
         block_rows: int = 2048,
     ) -> None:
         self._candidates = candidates
+        self._size = int(candidates.shape[0])
         self._noise_variance = noise_variance
         weighted = observed.double() * precision.double().sqrt().unsqueeze(1)
         identity = torch.eye(candidates.shape[1], dtype=torch.float64, device=candidates.device)
@@ -81,11 +82,14 @@ class TargetPosterior:
         identity = torch.eye(len(self._covariance), dtype=torch.float64, device=self._covariance.device)
         known = _factor(identity - self._covariance, self._candidates)
         ahead = _factor(self._covariance @ self._target_moment @ self._covariance, self._candidates)
-        variance, target_covariance = [], []
-        for block in self._candidates.split(block_rows):
-            variance.append(_squares(block) - _squares(block @ known))
-            target_covariance.append(_squares(block @ ahead))
-        return torch.cat(variance), torch.cat(target_covariance)
+        # written into place: a list of small results between large temporary ones would pin those in the heap
+        variance, target_covariance = self._candidates.new_empty((2, self._size), dtype=torch.float64)
+        for start in range(0, self._size, block_rows):
+            rows = slice(start, start + block_rows)
+            block = self._candidates[rows]
+            variance[rows] = _squares(block) - _squares(block @ known)
+            target_covariance[rows] = _squares(block @ ahead)
+        return variance, target_covariance
 
     def gains(self) -> FloatArray:
         """Expected reduction of the mean target-domain variance by each candidate, (m,); higher is better."""
@@ -121,8 +125,12 @@ class TargetPosterior:
         one thin matrix product.
         """
         vectors = [direction.to(self._candidates) for direction in directions]
-        blocks = [[block @ vector for vector in vectors] for block in self._candidates.split(ALONG_ROWS)]
-        return [torch.cat(products).double() for products in zip(*blocks, strict=True)]
+        products = [self._candidates.new_empty(self._size, dtype=torch.float64) for _ in vectors]
+        for start in range(0, self._size, ALONG_ROWS):
+            rows = slice(start, start + ALONG_ROWS)
+            for vector, product in zip(vectors, products, strict=True):
+                product[rows] = self._candidates[rows] @ vector
+        return products
 
 
 def _factor(form: Tensor, like: Tensor) -> Tensor:
