@@ -1,4 +1,8 @@
-"""Rows into arrays: the frozen snapshot that a run computes on."""
+"""Rows into arrays: the frozen snapshot that a run computes on.
+
+Labelled samples are few and come as rows. Candidates may be a million: they pass by in blocks, each of which is
+hashed, tested against the target domain and encoded at once, and only arrays of them stay.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -14,12 +19,15 @@ from sqlalchemy.orm import Session
 
 from service.campaigns.schemas import Condition, Feature, Target
 from service.database.models import Campaign, Sample
+from service.errors import ConflictError
 from service.lifecycles import OPEN, PENDING
 from service.samples import repository as samples
+from service.samples.repository import CandidateRow
 from service.vocabulary import SourceKind, Split
-from worker.lossval.encoding import FeatureSpec
+from worker.lossval.encoding import FeatureEncoder, FeatureSpec
 
 Row = Mapping[str, Any]
+IntArray = NDArray[np.int64]
 SOURCE = "source"
 # More points describe the target domain no better, and cost time.
 MOST_TARGET_POINTS = 1000
@@ -45,6 +53,21 @@ class Candidates:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """The m samples that a round may propose.
+
+    Attributes:
+        ids: (m,) of the samples, ascending.
+        source_ids: (m,) of their sources.
+        X: (m, d) float32, planned features as the encoder sees them; d = 0 where no encoder was given.
+    """
+
+    ids: IntArray
+    source_ids: IntArray
+    X: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything that a computation needs to know of a campaign, at one moment."""
 
@@ -54,14 +77,18 @@ class Snapshot:
     validation: Labelled
     holdout: Labelled
     target_rows: list[Row]
-    pool: Candidates
+    pool: Pool
     pending: Candidates
     load_case: str | None
     data_hash: str
 
     @property
     def sample_ids(self) -> list[int]:
-        return sorted({*self.train.ids, *self.validation.ids, *self.pool.ids, *self.pending.ids})
+        used = (self.train.ids, self.validation.ids, self.pool.ids, self.pending.ids)
+        ids: list[int] = np.unique(
+            np.concatenate([np.asarray(part, dtype=np.int64) for part in used])
+        ).tolist()
+        return ids
 
 
 @dataclass(frozen=True)
@@ -72,41 +99,61 @@ class _Design:
     source_names: dict[int, str]
     test_source: str | None
 
-    def row(self, sample: Sample, *, as_test: bool = False) -> Row:
-        row = dict(sample.executed_features or sample.planned_features)
-        if self.test_source is not None:
-            # The surrogate must be good for tests: a simulation is worth what it tells about them.
-            row[SOURCE] = self.test_source if as_test else self.source_names[sample.source_id]
-        return row
+    def row(self, features: Row, source_id: int) -> Row:
+        return self._with_source(features, self.source_names[source_id])
+
+    def as_test(self, features: Row) -> Row:
+        """The surrogate must be good for tests: a simulation is worth what it tells about them."""
+        return self._with_source(features, self.test_source)
+
+    def _with_source(self, features: Row, source: str | None) -> Row:
+        return features if self.test_source is None else {**features, SOURCE: source}
 
 
-def load_snapshot(session: Session, campaign: Campaign, *, seed: int) -> Snapshot:
+def load_snapshot(
+    session: Session, campaign: Campaign, *, seed: int, encoder: FeatureEncoder | None = None
+) -> Snapshot:
     """Freeze the campaign's data; call it in a repeatable-read transaction.
 
     The target domain is described by the validation samples, and by the known designs outside of the
-    holdout that meet the campaign's conditions. Cost: O(samples) rows.
+    holdout that meet the campaign's conditions. `encoder` is the one of the surrogate that is to rank the pool.
+
+    Raises:
+        ConflictError: if the encoder belongs to another feature schema.
+
+    Cost: O(samples) time; memory O(labelled rows) + 4 bytes for each encoded number of the pool.
     """
     design = _design(campaign)
+    if encoder is not None and encoder.features != tuple(design.specs):
+        message = "The surrogate was trained for another feature schema."
+        raise ConflictError(message, hint="Request a valuation run, then a new round.")
     train = samples.labelled(session, campaign.id, splits=[Split.TRAIN])
     validation = samples.validation(session, campaign.id)
-    candidates = samples.candidates(session, campaign.id)
     holdout = samples.labelled(session, campaign.id, splits=[Split.HOLDOUT])
     not_proposable = samples.open_sample_ids(session, campaign.id, OPEN)
     pending = samples.open_sample_ids(session, campaign.id, PENDING)
-    pool = [sample for sample in candidates if sample.id not in not_proposable]
-    in_domain = [*validation, *_meeting(campaign, [*train, *candidates])]
-    everything = [*train, *validation, *candidates, *holdout]
+    digest = _hash(campaign, [*train, *validation, *holdout], sorted(not_proposable))
+    domain = _Domain(
+        design, [Condition.model_validate(item) for item in campaign.target_domain["conditions"]]
+    )
+    points = _Reservoir(MOST_TARGET_POINTS, seed)
+    points.offer([design.as_test(_features(sample)) for sample in validation])
+    points.offer(domain.meeting((sample.planned_features, _features(sample)) for sample in train))
+    reader = _CandidateReader(design, not_proposable, pending, encoder)
+    for block in samples.candidate_blocks(session, campaign.id):
+        digest.update(_lines(block))
+        points.offer(domain.meeting(reader.read(block)))
     return Snapshot(
         features=design.specs,
         target=Target.model_validate(campaign.target),
         train=_labelled(design, train),
         validation=_labelled(design, [sample for sample in validation if sample.target is not None]),
         holdout=_labelled(design, holdout),
-        target_rows=[design.row(sample, as_test=True) for sample in _thin(in_domain, seed)],
-        pool=_candidates(design, pool),
-        pending=_candidates(design, [sample for sample in candidates if sample.id in pending]),
+        target_rows=points.rows,
+        pool=reader.pool(),
+        pending=reader.pending,
         load_case=next((item["name"] for item in campaign.feature_schema if item.get("load_case")), None),
-        data_hash=_hash(campaign, everything, sorted(not_proposable)),
+        data_hash=digest.hexdigest(),
     )
 
 
@@ -123,33 +170,91 @@ def _design(campaign: Campaign) -> _Design:
     return _Design(specs, names, (tests or list(names.values()))[0])
 
 
+def _features(sample: Sample) -> Row:
+    """What was run, or what is planned."""
+    return sample.executed_features or sample.planned_features
+
+
 def _labelled(design: _Design, found: Sequence[Sample]) -> Labelled:
     return Labelled(
         ids=[sample.id for sample in found],
         names=[sample.external_id or f"sample {sample.id}" for sample in found],
-        rows=[design.row(sample) for sample in found],
+        rows=[design.row(_features(sample), sample.source_id) for sample in found],
         targets=np.array([sample.target for sample in found], dtype=np.float64),
     )
 
 
-def _candidates(design: _Design, found: Sequence[Sample]) -> Candidates:
-    return Candidates(
-        ids=[sample.id for sample in found],
-        rows=[design.row(sample) for sample in found],
-        source_ids=[sample.source_id for sample in found],
-    )
+class _CandidateReader:
+    """Keeps the pool as arrays and the pending candidates as rows, block by block."""
+
+    def __init__(
+        self, design: _Design, not_proposable: set[int], pending: set[int], encoder: FeatureEncoder | None
+    ) -> None:
+        self.pending = Candidates([], [], [])
+        self._design = design
+        self._not_proposable = np.array(sorted(not_proposable), dtype=np.int64)
+        self._pending_ids = pending
+        self._encoder = encoder
+        self._columns = 0 if encoder is None else len(encoder.columns)
+        self._ids: list[IntArray] = []
+        self._source_ids: list[IntArray] = []
+        self._encoded: list[NDArray[np.float32]] = []
+
+    def read(self, block: Sequence[CandidateRow]) -> Iterable[tuple[Row, Row]]:
+        """Take a block in; planned features of each candidate, and what counts of it."""
+        ids, source_ids, planned_texts, executed_texts = zip(*block, strict=True)
+        planned = _documents(planned_texts)
+        features = [
+            plan if text is None else json.loads(text) or plan
+            for plan, text in zip(planned, executed_texts, strict=True)
+        ]
+        rows = list(map(self._design.row, features, source_ids))
+        for key, row, source_id in zip(ids, rows, source_ids, strict=True):
+            if key in self._pending_ids:
+                self.pending.ids.append(key)
+                self.pending.rows.append(row)
+                self.pending.source_ids.append(source_id)
+        self._keep(np.array(ids), np.array(source_ids), rows)
+        return zip(planned, features, strict=True)
+
+    def _keep(self, ids: IntArray, source_ids: IntArray, rows: Sequence[Row]) -> None:
+        free = ~np.isin(ids, self._not_proposable)
+        self._ids.append(ids[free])
+        self._source_ids.append(source_ids[free])
+        if self._encoder is not None:
+            encoded = self._encoder.transform(list(compress(rows, free.tolist())))
+            self._encoded.append(encoded.astype(np.float32))
+
+    def pool(self) -> Pool:
+        ids = np.concatenate([np.empty(0, dtype=np.int64), *self._ids])
+        source_ids = np.concatenate([np.empty(0, dtype=np.int64), *self._source_ids])
+        if self._encoder is None:
+            return Pool(ids, source_ids, np.empty((len(ids), 0), dtype=np.float32))
+        none = np.empty((0, self._columns), dtype=np.float32)
+        return Pool(ids, source_ids, np.concatenate([none, *self._encoded]))
 
 
-def _meeting(campaign: Campaign, found: Iterable[Sample]) -> list[Sample]:
-    """Samples whose planned features meet all conditions of the target domain; none without conditions."""
-    conditions = [Condition.model_validate(item) for item in campaign.target_domain["conditions"]]
-    if not conditions:
-        return []
-    return [
-        sample
-        for sample in found
-        if all(_meets(condition, sample.planned_features.get(condition.feature)) for condition in conditions)
-    ]
+def _documents(texts: Sequence[str]) -> list[Row]:
+    """JSON objects, all parsed at once: three times as fast as one by one."""
+    documents: list[Row] = json.loads(f"[{','.join(texts)}]")
+    return documents
+
+
+@dataclass(frozen=True)
+class _Domain:
+    """The conditions of the target domain; none at all are met by nothing."""
+
+    design: _Design
+    conditions: Sequence[Condition]
+
+    def meeting(self, candidates: Iterable[tuple[Row, Row]]) -> list[Row]:
+        """Test rows of those whose planned features, the first of each pair, meet all conditions."""
+        if not self.conditions:
+            return []
+        return [self.design.as_test(features) for planned, features in candidates if self._meets(planned)]
+
+    def _meets(self, planned: Row) -> bool:
+        return all(_meets(condition, planned.get(condition.feature)) for condition in self.conditions)
 
 
 def _meets(condition: Condition, value: Any) -> bool:  # noqa: ANN401 - any feature value
@@ -162,15 +267,26 @@ def _meets(condition: Condition, value: Any) -> bool:  # noqa: ANN401 - any feat
     return condition.maximum is None or bool(value <= condition.maximum)
 
 
-def _thin(found: Sequence[Sample], seed: int) -> Sequence[Sample]:
-    if len(found) <= MOST_TARGET_POINTS:
-        return found
-    chosen = np.random.default_rng(seed).choice(len(found), MOST_TARGET_POINTS, replace=False)
-    return [found[index] for index in sorted(chosen)]
+class _Reservoir:
+    """At most so many of the rows that pass by, all with the same chance, in the order in which they came."""
+
+    def __init__(self, most: int, seed: int) -> None:
+        self.rows: list[Row] = []
+        self._most = most
+        self._generator = np.random.default_rng(seed)
+        self._priorities = np.empty(0)
+
+    def offer(self, rows: Sequence[Row]) -> None:
+        self.rows += rows
+        self._priorities = np.concatenate([self._priorities, self._generator.random(len(rows))])
+        if len(self.rows) > self._most:
+            stay = np.sort(np.argpartition(self._priorities, self._most)[: self._most])
+            self.rows = [self.rows[index] for index in stay]
+            self._priorities = self._priorities[stay]
 
 
-def _hash(campaign: Campaign, found: Iterable[Sample], open_ids: Sequence[int]) -> str:
-    """SHA-256 of everything that can change a result."""
+def _hash(campaign: Campaign, found: Iterable[Sample], open_ids: Sequence[int]) -> hashlib._Hash:
+    """SHA-256 of everything that can change a result, but for the candidates, whose `_lines` follow."""
     digest = hashlib.sha256()
     head = [campaign.feature_schema, campaign.target, campaign.target_domain, list(open_ids)]
     head.append([[source.id, source.name, str(source.acquisition_cost)] for source in campaign.sources])
@@ -185,4 +301,11 @@ def _hash(campaign: Campaign, found: Iterable[Sample], open_ids: Sequence[int]) 
             sample.target,
         ]
         digest.update(json.dumps(line, sort_keys=True).encode())
-    return digest.hexdigest()
+    return digest
+
+
+def _lines(block: Sequence[CandidateRow]) -> bytes:
+    """Candidates for the hash: Postgres writes equal JSONB documents in equal text, and JSON has no line ends."""
+    return "".join(
+        f"{key} {source} {planned} {executed}\n" for key, source, planned, executed in block
+    ).encode()

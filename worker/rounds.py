@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from service.database.models import AcquisitionRound, Campaign
-from service.errors import ConflictError
 from worker.acquisition.ranking import Ranking, RankingConfig, rank_pool
 from worker.acquisition.reasons import Wording
-from worker.loading import Snapshot
+from worker.loading import IntArray, Pool, Snapshot
 from worker.round_rules import region_wording, row_rules, source_rules
 from worker.storing import ServedSurrogate
 
@@ -29,28 +28,26 @@ def rank_snapshot(
 ) -> Ranking:
     """Rank the snapshot's pool with the round's surrogate, budget and seed.
 
-    A labelled sample counts with the data weight that its valuation gave it; one that came in later with 1.
+    The snapshot was loaded with the encoder of that surrogate. A labelled sample counts with the data weight that
+    its valuation gave it; one that came in later with 1.
 
     Raises:
-        ConflictError: if the surrogate was trained for another feature schema.
         AcquisitionError: empty pool, no target domain, a budget below every price.
     """
-    surrogate = served.surrogate
-    if surrogate.encoder.features != tuple(snapshot.features):
-        message = "The surrogate was trained for another feature schema."
-        raise ConflictError(message, hint="Request a valuation run, then a new round.")
+    surrogate, pool = served.surrogate, snapshot.pool
     encode = surrogate.encoder.transform
-    predicted, predicted_std = surrogate.predict(snapshot.pool.rows)
-    cost = {source.id: float(source.acquisition_cost) for source in campaign.sources}
+    predicted, predicted_std = surrogate.predict_encoded(pool.X)
+    source = _source_index(campaign, pool)
+    cost = np.array([float(source.acquisition_cost) for source in campaign.sources])
     return rank_pool(
         surrogate.network,
         X_labelled=encode(snapshot.train.rows),
         label_precision=np.array([served.weights.get(key, 1.0) for key in snapshot.train.ids]),
-        X_pool=encode(snapshot.pool.rows),
+        X_pool=pool.X,
         X_pending=encode(snapshot.pending.rows),
         X_target=encode(snapshot.target_rows),
-        acquisition_cost=np.array([cost[key] for key in snapshot.pool.source_ids]),
-        source=_source_index(campaign, snapshot),
+        acquisition_cost=cost[source],
+        source=source,
         relevance=None,  # no backtest has supported it yet
         predicted=predicted,
         predicted_std=predicted_std,
@@ -70,9 +67,10 @@ def rank_snapshot(
     )
 
 
-def _source_index(campaign: Campaign, snapshot: Snapshot) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    position = {source.id: index for index, source in enumerate(campaign.sources)}
-    return np.array([position[key] for key in snapshot.pool.source_ids], dtype=np.int64)
+def _source_index(campaign: Campaign, pool: Pool) -> IntArray:
+    """(m,) position of each candidate's source in the campaign, whose sources are in the order of their ids."""
+    index: IntArray = np.searchsorted([source.id for source in campaign.sources], pool.source_ids)
+    return index
 
 
 def _config(campaign: Campaign, round_: AcquisitionRound, snapshot: Snapshot) -> RankingConfig:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, repeat
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -26,6 +28,7 @@ from worker.lossval.valuation import ValuationOutcome
 
 AnyRun = ValuationRun | AcquisitionRound
 ACTOR = "acquisition-round"
+RANKED_ROWS = 65_536  # become Python objects at a time
 
 
 def campaign_of(session: Session, run: AnyRun) -> Campaign:
@@ -115,7 +118,7 @@ def load_surrogate(session: Session, round_: AcquisitionRound) -> ServedSurrogat
 def store_ranking(
     session: Session, round_: AcquisitionRound, campaign: Campaign, snapshot: Snapshot, ranking: Ranking
 ) -> None:
-    """The batch and its metrics, once: nothing is stored when the round is no longer ours.
+    """Batch, ranking and metrics, once: nothing is stored when the round is no longer ours.
 
     Raises:
         ConflictError: if another round has proposed one of the candidates meanwhile.
@@ -143,18 +146,35 @@ def store_ranking(
         progress_message="done",
     ):
         return
-    chosen = {snapshot.pool.ids[item.pick.index] for item in ranking.recommendations}
+    chosen = {int(snapshot.pool.ids[item.pick.index]) for item in ranking.recommendations}
     taken = chosen & acquisitions.proposed_or_pending(session, chosen)
     if taken:
         message = f"Another round has proposed {len(taken)} of the candidates meanwhile."
         raise ConflictError(message, hint="Request a new round: it leaves out what is proposed.")
     sources = {source.id: source for source in campaign.sources}
     rows = [
-        _recommendation_row(round_, snapshot, item, sources[snapshot.pool.source_ids[item.pick.index]])
+        _recommendation_row(round_, snapshot, item, sources[int(snapshot.pool.source_ids[item.pick.index])])
         for item in ranking.recommendations
     ]
     if rows:
         acquisitions.insert_recommendations(session, rows, actor=ACTOR)
+    acquisitions.copy_ranking(session, _ranked_rows(round_, snapshot, ranking))
+
+
+def _ranked_rows(
+    round_: AcquisitionRound, snapshot: Snapshot, ranking: Ranking
+) -> Iterator[tuple[int | float | bool, ...]]:
+    """As many lines of the ranking as the round asks for, in the order of `acquisitions.RANKING_COLUMNS`."""
+    order = ranking.order[: round_.configuration["stored_rows"]]
+    selection = ranking.selection
+    columns = (
+        snapshot.pool.ids, selection.scores, selection.information, ranking.relevance, ranking.predicted,
+        ranking.predicted_std, selection.eligible, selection.affordable,
+    )  # fmt: skip
+    for start in range(0, len(order), RANKED_ROWS):
+        block = order[start : start + RANKED_ROWS]
+        values = (column[block].tolist() for column in columns)
+        yield from zip(repeat(round_.id), count(start + 1), *values)
 
 
 def _recommendation_row(
@@ -164,7 +184,7 @@ def _recommendation_row(
     return {
         "campaign_id": round_.campaign_id,
         "round_id": round_.id,
-        "sample_id": snapshot.pool.ids[pick.index],
+        "sample_id": int(snapshot.pool.ids[pick.index]),
         "rank": item.rank,
         "score": pick.score,
         "components": finite_document({

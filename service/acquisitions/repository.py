@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Row, func, insert, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
-from service.database.models import AcquisitionRound, Recommendation, RecommendationChange, Sample
+from service.database.bulk import copy_rows
+from service.database.models import (
+    AcquisitionRound,
+    RankedCandidate,
+    Recommendation,
+    RecommendationChange,
+    Sample,
+    Source,
+)
 from service.lifecycles import OPEN, RecommendationStatus
 from service.pagination import PageRequest
 from service.vocabulary import SampleStatus
+
+RANKING_COLUMNS = (
+    "round_id", "rank", "sample_id", "score", "information", "relevance", "predicted", "predicted_std",
+    "eligible", "affordable",
+)  # fmt: skip
 
 
 def add_round(session: Session, round_: AcquisitionRound) -> AcquisitionRound:
@@ -38,6 +51,24 @@ def insert_recommendations(session: Session, rows: Sequence[dict[str, Any]], *, 
     ]
     session.execute(insert(RecommendationChange), changes)
     return ids
+
+
+def copy_ranking(session: Session, rows: Iterable[Sequence[Any]]) -> None:
+    """Store lines of a ranking, each with the values of `RANKING_COLUMNS`."""
+    copy_rows(session, RankedCandidate, RANKING_COLUMNS, rows)
+
+
+def ranking_page(session: Session, round_id: int, request: PageRequest) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Lines after the rank that the request names, with the names of their samples and sources."""
+    statement = (
+        select(*RankedCandidate.__table__.columns, Sample.external_id, Source.name.label("source"))
+        .join(Sample, Sample.id == RankedCandidate.sample_id)
+        .join(Source, Source.id == Sample.source_id)
+        .where(RankedCandidate.round_id == round_id, RankedCandidate.rank > request.after)
+        .order_by(RankedCandidate.rank)
+        .limit(request.limit + 1)
+    )
+    return session.execute(statement).all()
 
 
 def get_recommendation(session: Session, recommendation_id: int) -> Recommendation | None:

@@ -12,6 +12,7 @@ from service.acquisitions.schemas import (
     AcquisitionRoundRead,
     Completion,
     Note,
+    RankedCandidateRead,
     RecommendationChangeRead,
     RecommendationDetail,
     RecommendationRead,
@@ -78,6 +79,13 @@ def list_round_recommendations(round_id: int, session: SessionDep, page: PageDep
     """The batch of a round, best first."""
     service.get_round(session, round_id)
     return _page(service.recommendations_page(session, page, round_id=round_id))
+
+
+@router.get("/acquisition-rounds/{round_id}/ranking", responses=responses(400, 404))
+def list_ranked_candidates(round_id: int, session: SessionDep, page: PageDep) -> Page[RankedCandidateRead]:
+    """The ranking of a round, best first, as far as `stored_rows` asked to keep it."""
+    items, more = service.ranking_page(session, round_id, page)
+    return Page(items=items, next_cursor=encode_cursor(items[-1].rank) if more else None)
 
 
 @router.get("/campaigns/{campaign_id}/recommendations", responses=responses(400, 404))

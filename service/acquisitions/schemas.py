@@ -29,6 +29,9 @@ class AcquisitionConfiguration(Strict):
     )
     cost_exponent: float = Field(0.5, ge=0, le=1, description="0: gain only; 1: gain per money.")
     control_fraction: float = Field(0.1, ge=0, le=0.5, description="Share of the batch drawn at random.")
+    stored_rows: int = Field(
+        1000, ge=0, le=10_000_000, description="How much of the ranking is kept, from its best rank on."
+    )
 
 
 class AcquisitionRequest(Strict):
@@ -69,6 +72,27 @@ class RecommendationRead(BaseModel):
     is_late: bool
     created_at: datetime
     changed_at: datetime | None
+
+
+class RankedCandidateRead(BaseModel):
+    """One line of a ranking: first the batch in its order, then what can be paid by its score, then the rest.
+
+    Score and information are those before any pick; `information` is in the square of the target's unit.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    rank: int
+    sample_id: int
+    external_id: str | None
+    source: str
+    score: float
+    information: float
+    relevance: float
+    predicted: float
+    predicted_std: float
+    eligible: bool = Field(description="False for a design that is pending, labelled or a repetition.")
+    affordable: bool = Field(description="Whether the budgets paid this candidate alone.")
 
 
 class RecommendationChangeRead(BaseModel):

@@ -9,7 +9,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from service.acquisitions import repository
-from service.acquisitions.schemas import AcquisitionRequest, AcquisitionRoundRead, RecommendationRead
+from service.acquisitions.schemas import (
+    AcquisitionRequest,
+    AcquisitionRoundRead,
+    RankedCandidateRead,
+    RecommendationRead,
+)
 from service.audit import repository as audit
 from service.campaigns import repository as campaigns_repository
 from service.campaigns import service as campaigns
@@ -129,6 +134,20 @@ def read_round(round_: AcquisitionRound) -> AcquisitionRoundRead:
     if round_.metrics and "evidence" in round_.metrics:
         read = read.model_copy(update={"evidence": round_.metrics["evidence"]})
     return read
+
+
+def ranking_page(
+    session: Session, round_id: int, request: PageRequest
+) -> tuple[list[RankedCandidateRead], bool]:
+    """What the round kept of its ranking, best first.
+
+    Raises:
+        NotFoundError: if there is no such round.
+    """
+    rows, more = cut_page(
+        repository.ranking_page(session, get_round(session, round_id).id, request), request.limit
+    )
+    return [RankedCandidateRead.model_validate(row) for row in rows], more
 
 
 def read_recommendation(row: Recommendation) -> RecommendationRead:

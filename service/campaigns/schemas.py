@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
@@ -26,6 +27,7 @@ from service.vocabulary import FeatureKind, Oracle, SourceKind
 
 # Deeper documents are mistakes, and cost a stack frame per level wherever they are read.
 DEEPEST_DOCUMENT = 32
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def storable(value: Any, levels: int = DEEPEST_DOCUMENT) -> Any:  # noqa: ANN401 - any JSON value
@@ -34,7 +36,7 @@ def storable(value: Any, levels: int = DEEPEST_DOCUMENT) -> Any:  # noqa: ANN401
         raise ValueError(f"is nested deeper than {DEEPEST_DOCUMENT} levels")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("contains a number that is not finite: give null instead")
-    if isinstance(value, str) and ("\x00" in value or any("\ud800" <= char <= "\udfff" for char in value)):
+    if isinstance(value, str) and _UNSTORABLE.search(value):
         raise ValueError("contains a NUL or half a surrogate pair: remove it")
     children = [*value, *value.values()] if isinstance(value, dict) else value
     for child in children if isinstance(children, list) else ():

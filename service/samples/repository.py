@@ -2,54 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    Row,
     Select,
     String,
-    column,
+    Text,
     func,
     insert,
     literal,
     select,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
+from service.database.bulk import copy_rows, draw_ids
 from service.database.models import LabelChange, Recommendation, Sample, Source
 from service.lifecycles import PENDING
 from service.pagination import PageRequest
 from service.samples.schemas import SampleFilter
 from service.vocabulary import SampleStatus, Split
 
+# Id, source, planned features, executed features or None.
+CandidateRow = Row[int, int, str, str | None]
+BLOCK_ROWS = 8192
+
 
 def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Insert in one statement; ids in the order of the rows, whose keys are the same attributes of `Sample`.
-
-    They travel as one JSON parameter: with a parameter per cell, most of the time of a large import went into
-    composing the statement.
-    """
+    """Insert by COPY; ids in the order of the rows, whose keys are the same attributes of `Sample`."""
     if not rows:
         return []
-    columns = [Sample.__mapper__.columns[key] for key in rows[0]]
-    documents = [
-        {"ordinal": ordinal, **{each.name: row[key] for each, key in zip(columns, rows[0], strict=True)}}
-        for ordinal, row in enumerate(rows)
-    ]
-    typed = [column(each.name, each.type) for each in columns]
-    record = (
-        func.jsonb_to_recordset(literal(documents, JSONB))
-        .table_valued(column("ordinal", BigInteger), *typed)
-        .render_derived(name="record", with_types=True)
+    ids = draw_ids(session, Sample, len(rows))
+    columns = ["id", *(Sample.__mapper__.columns[key].name for key in rows[0])]
+    copy_rows(
+        session,
+        Sample,
+        columns,
+        ((key, *map(_cell, row.values())) for key, row in zip(ids, rows, strict=True)),
     )
-    in_order = select(*(record.c[each.name] for each in columns)).order_by(record.c.ordinal)
-    statement = insert(Sample).from_select([each.name for each in columns], in_order).returning(Sample.id)
-    # Identity keys are drawn in the order of the select, RETURNING promises none.
-    return sorted(session.scalars(statement))
+    return ids
+
+
+_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401 - any column
+    return _json(value) if type(value) is dict else value
 
 
 def record_labels(session: Session, sample_ids: Sequence[int], *, actor: str, reason: str) -> None:
@@ -137,14 +140,24 @@ def validation(session: Session, campaign_id: int) -> Sequence[Sample]:
     return session.scalars(statement.order_by(Sample.id)).all()
 
 
-def candidates(session: Session, campaign_id: int) -> Sequence[Sample]:
-    """Everything in split train that has no target yet, pending ones included."""
-    statement = select(Sample).where(
+def candidate_blocks(session: Session, campaign_id: int) -> Iterator[Sequence[CandidateRow]]:
+    """Everything in split train that has no target yet, pending ones included, in the order of the ids.
+
+    A server-side cursor hands out blocks of plain columns, features as the text that Postgres has for them: a
+    million of objects would take gigabytes. Each block must be done with before the next is asked for.
+    """
+    statement = select(
+        Sample.id,
+        Sample.source_id,
+        Sample.planned_features.cast(Text),
+        Sample.executed_features.cast(Text),
+    ).where(
         Sample.campaign_id == campaign_id,
         Sample.status == SampleStatus.CANDIDATE,
         Sample.split == Split.TRAIN,
     )
-    return session.scalars(statement.order_by(Sample.id)).all()
+    in_order = statement.order_by(Sample.id).execution_options(yield_per=BLOCK_ROWS)
+    yield from cast("Iterator[Sequence[CandidateRow]]", session.execute(in_order).partitions())
 
 
 def for_hygiene(session: Session, campaign_id: int) -> Sequence[tuple[Any, ...]]:

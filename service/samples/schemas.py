@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -11,14 +11,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
     StringConstraints,
-    ValidationError,
-    WrapValidator,
 )
+from pydantic_core import CoreSchema, core_schema
 
 from service.campaigns.schemas import STORABLE, Label, Strict
 from service.vocabulary import SampleStatus, Split
@@ -34,16 +34,16 @@ class Measure(Strict):
     unit: str
 
 
-def _one_message(message: str) -> WrapValidator:
-    """One complaint in our words, not one per member of the union."""
+@dataclass(frozen=True)
+class _OneMessage:
+    """One complaint in our words, not one per member of the union; without a Python call for each value."""
 
-    def check(value: object, handler: Callable[[object], object]) -> object:
-        try:
-            return handler(value)
-        except ValidationError:
-            raise ValueError(message) from None
+    message: str
 
-    return WrapValidator(check)
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.custom_error_schema(
+            handler(source), custom_error_type="given_value", custom_error_message=self.message
+        )
 
 
 # Strict members: 1 stays a number and "1" a text; a value is never silently read as something else.
@@ -52,10 +52,10 @@ FeatureValue = Annotated[
 ]
 GivenValue = Annotated[
     FeatureValue | Measure,
-    _one_message("expects a number, a text, true, false, null, or an object of value and unit"),
+    _OneMessage("expects a number, a text, true, false, null, or an object of value and unit"),
 ]
 GivenTarget = Annotated[
-    StrictFloat | Measure, _one_message("expects a number, or an object of value and unit")
+    StrictFloat | Measure, _OneMessage("expects a number, or an object of value and unit")
 ]
 
 

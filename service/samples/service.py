@@ -100,7 +100,8 @@ def create_bulk(
         (index, row) for index, row in enumerate(checked) if isinstance(row, CheckedSample) and not row.errors
     ]
     ids = repository.insert_many(session, [_as_row(row, campaign, schema) for _, row in good])
-    repository.record_labels(session, ids, actor=actor, reason="")
+    labelled = [key for key, (_, row) in zip(ids, good, strict=True) if row.target is not None]
+    repository.record_labels(session, labelled, actor=actor, reason="")
     if ids:
         audit.record(
             session,

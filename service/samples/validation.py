@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -20,6 +21,15 @@ LARGEST_NUMBER = 1e15
 Value = bool | int | float | str
 
 
+class PlainRule(NamedTuple):
+    """When a value is taken as it is: most are, and whatever else is right or wrong is looked at closely."""
+
+    kind: type[Any]
+    categories: frozenset[str] | None
+    low: float
+    high: float
+
+
 @dataclass(frozen=True)
 class SampleSchema:
     """What a campaign expects of its samples."""
@@ -27,6 +37,31 @@ class SampleSchema:
     features: Mapping[str, Feature]
     target: Target
     sources: Mapping[str, int]  # name -> id
+
+    @cached_property
+    def plain_rules(self) -> Mapping[str, PlainRule]:
+        return {name: _plain_rule(feature) for name, feature in self.features.items()}
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        return frozenset(name for name, feature in self.features.items() if feature.required)
+
+
+KINDS: Mapping[FeatureKind, type[Any]] = {
+    FeatureKind.CONTINUOUS: float,
+    FeatureKind.INTEGER: int,
+    FeatureKind.BOOLEAN: bool,
+    FeatureKind.CATEGORICAL: str,
+}
+
+
+def _plain_rule(feature: Feature) -> PlainRule:
+    return PlainRule(
+        KINDS[feature.kind],
+        frozenset(feature.categories or ()) if feature.kind is FeatureKind.CATEGORICAL else None,
+        max(-LARGEST_NUMBER, -LARGEST_NUMBER if feature.minimum is None else feature.minimum),
+        min(LARGEST_NUMBER, LARGEST_NUMBER if feature.maximum is None else feature.maximum),
+    )
 
 
 @dataclass
@@ -55,7 +90,7 @@ def check_sample(request: SampleCreate, schema: SampleSchema) -> CheckedSample:
     """Check names, units, kinds and ranges; never raises, collects."""
     errors: list[FieldError] = []
     planned = check_features(request.planned_features, schema, "/planned_features", errors)
-    for feature in schema.features.values():
+    for feature in () if planned.keys() >= schema.required else schema.features.values():
         if feature.required and feature.name not in planned and not _named(errors, feature.name):
             message = f"missing: give it in {feature.unit}, or mark the feature `required: false`"
             errors.append(FieldError(f"/planned_features/{feature.name}", message))
@@ -80,7 +115,14 @@ def check_features(
 ) -> dict[str, Value]:
     """Plain values of the known features; missing ones are left out."""
     clean: dict[str, Value] = {}
+    rules = schema.plain_rules
     for name, given in values.items():
+        rule = rules.get(name)
+        if rule is not None and type(given) is rule.kind:
+            kept = rule.low <= given <= rule.high if rule.categories is None else given in rule.categories
+            if kept:
+                clean[name] = given
+                continue
         try:
             value = _check_value(name, given, schema.features)
         except ValueError as error:

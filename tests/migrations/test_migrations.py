@@ -122,6 +122,22 @@ def test_uploads_and_labels_of_before_are_taken_along(empty_database: str) -> No
         assert connection.execute("SELECT filename, report FROM uploads").fetchall() == [("a.zip", {})]
 
 
+def test_rounds_that_wait_get_the_default_of_the_stored_rows(empty_database: str) -> None:
+    upgrade(empty_database, "0004")
+    with psycopg.connect(psycopg_url(empty_database)) as connection:
+        connection.execute("SET session_replication_role = replica")  # a round needs no campaign here
+        connection.execute("""
+            INSERT INTO acquisition_rounds (campaign_id, surrogate_id, status, configuration, seed, progress,
+                                            progress_message, cancel_requested, attempt, requested_by, error_message)
+            VALUES (1, 1, 'queued', '{"batch_size": 5}', 0, 0, '', false, 0, 'test', NULL),
+                   (1, 1, 'failed', '{"batch_size": 5}', 0, 0, '', false, 1, 'test', 'it failed')
+        """)
+    upgrade(empty_database)
+    with psycopg.connect(psycopg_url(empty_database)) as connection:
+        found = connection.execute("SELECT configuration FROM acquisition_rounds ORDER BY id").fetchall()
+    assert found == [({"batch_size": 5, "stored_rows": 1000},), ({"batch_size": 5},)]
+
+
 def test_readiness_tells_an_old_database_from_a_current_one(empty_database: str, database_url: str) -> None:
     for url, expected in ((empty_database, False), (database_url, True)):
         engine = create_engine(url)

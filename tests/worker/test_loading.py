@@ -1,18 +1,36 @@
 """The frozen snapshot: who trains, who is the pool, what stands for the target domain."""
 
-from sqlalchemy.orm import Session, sessionmaker
+import numpy as np
+import pytest
+from sqlalchemy.orm import Session, joinedload, sessionmaker
 
 from service.campaigns import service as campaigns
 from service.database.engine import unit_of_work
 from service.database.models import Sample
+from service.errors import ConflictError
+from service.samples import repository as samples
 from service.vocabulary import SampleStatus
 from tests.worker.campaign import CAMPAIGN, rows, store
 from worker.loading import MOST_TARGET_POINTS, Snapshot, load_snapshot
+from worker.lossval.encoding import FeatureEncoder
 
 
-def snapshot(sessions: sessionmaker[Session], campaign_id: int, seed: int = 0) -> Snapshot:
+def snapshot(
+    sessions: sessionmaker[Session], campaign_id: int, seed: int = 0, encoder: FeatureEncoder | None = None
+) -> Snapshot:
     with unit_of_work(sessions, frozen=True) as session:
-        return load_snapshot(session, campaigns.get(session, campaign_id), seed=seed)
+        return load_snapshot(session, campaigns.get(session, campaign_id), seed=seed, encoder=encoder)
+
+
+def encoder_of(found: Snapshot) -> FeatureEncoder:
+    return FeatureEncoder.fit(found.features, found.train.rows)
+
+
+def rows_of(sessions: sessionmaker[Session], ids: list[int]) -> list[dict[str, object]]:
+    """The samples as the surrogate sees them, one object after the other."""
+    with sessions() as session:
+        found = [session.get_one(Sample, key, options=[joinedload(Sample.source)]) for key in ids]
+        return [{**sample.planned_features, "source": sample.source.name} for sample in found]
 
 
 def test_splits_and_statuses_decide_what_a_sample_is_for(worker_sessions: sessionmaker[Session]) -> None:
@@ -28,7 +46,9 @@ def test_target_rows_meet_the_conditions_and_are_asked_for_as_tests(
     assert found.target_rows
     assert all(row["test_mass_kg"] >= 2200 for row in found.target_rows)
     assert {row["source"] for row in found.target_rows} == {"full_vehicle"}
-    heavy = [row for row in (*found.train.rows, *found.pool.rows) if row["test_mass_kg"] >= 2200]
+    with worker_sessions() as session:
+        known = [session.get_one(Sample, key) for key in found.sample_ids]
+    heavy = [sample for sample in known if sample.planned_features["test_mass_kg"] >= 2200]
     assert len(found.target_rows) == len(heavy), "designs of the holdout do not describe the target domain"
 
 
@@ -90,5 +110,76 @@ def test_abandoned_samples_are_in_no_pool(worker_sessions: sessionmaker[Session]
     with unit_of_work(worker_sessions) as session:
         session.get_one(Sample, before.pool.ids[0]).status = SampleStatus.ABANDONED
     after = snapshot(worker_sessions, campaign_id)
-    assert after.pool.ids == before.pool.ids[1:]
+    assert after.pool.ids.tolist() == before.pool.ids[1:].tolist()
     assert all(sample_id not in after.sample_ids for sample_id in before.pool.ids[:1])
+
+
+def test_the_pool_comes_encoded_in_the_order_of_the_ids(worker_sessions: sessionmaker[Session]) -> None:
+    campaign_id = store(worker_sessions, rows(12, 40))
+    encoder = encoder_of(snapshot(worker_sessions, campaign_id))
+    pool = snapshot(worker_sessions, campaign_id, encoder=encoder).pool
+    assert pool.ids.tolist() == sorted(pool.ids.tolist())
+    expected = encoder.transform(rows_of(worker_sessions, pool.ids.tolist()))
+    assert pool.X.dtype == np.float32
+    np.testing.assert_array_equal(pool.X, expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("block_rows", [1, 7, 39, 40, 41])
+def test_the_size_of_the_blocks_changes_nothing(
+    worker_sessions: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch, block_rows: int
+) -> None:
+    campaign_id = store(worker_sessions, rows(12, 40))
+    encoder = encoder_of(snapshot(worker_sessions, campaign_id))
+    whole = snapshot(worker_sessions, campaign_id, encoder=encoder)
+    monkeypatch.setattr(samples, "BLOCK_ROWS", block_rows)
+    blocks = snapshot(worker_sessions, campaign_id, encoder=encoder)
+    assert blocks.data_hash == whole.data_hash
+    assert blocks.sample_ids == whole.sample_ids
+    assert blocks.target_rows == whole.target_rows
+    assert blocks.pool.X.tobytes() == whole.pool.X.tobytes()
+
+
+def test_a_pool_without_candidates_has_no_rows(worker_sessions: sessionmaker[Session]) -> None:
+    campaign_id = store(worker_sessions, rows(12, 0))
+    encoder = encoder_of(snapshot(worker_sessions, campaign_id))
+    pool = snapshot(worker_sessions, campaign_id, encoder=encoder).pool
+    assert (pool.ids.shape, pool.source_ids.shape, pool.X.shape) == ((0,), (0,), (0, len(encoder.columns)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"planned_features": {"impact_speed_kmh": 50.0, "test_mass_kg": 1500.0, "body": "suv"}},
+        {"executed_features": {"impact_speed_kmh": 50.0, "test_mass_kg": 1500.0, "body": "suv"}},
+        {"status": SampleStatus.ABANDONED},
+    ],
+)
+def test_the_hash_covers_the_candidates(
+    worker_sessions: sessionmaker[Session], change: dict[str, object]
+) -> None:
+    campaign_id = store(worker_sessions, rows(12, 4))
+    before = snapshot(worker_sessions, campaign_id)
+    with unit_of_work(worker_sessions) as session:
+        candidate = session.get_one(Sample, int(before.pool.ids[1]))
+        for name, value in change.items():
+            setattr(candidate, name, value)
+    assert snapshot(worker_sessions, campaign_id).data_hash != before.data_hash
+
+
+def test_the_hash_covers_the_source_of_a_candidate(worker_sessions: sessionmaker[Session]) -> None:
+    campaign_id = store(worker_sessions, rows(12, 4))
+    before = snapshot(worker_sessions, campaign_id)
+    with unit_of_work(worker_sessions) as session:
+        candidate = session.get_one(Sample, int(before.pool.ids[0]))
+        candidate.source_id = next(
+            int(key) for key in before.pool.source_ids if int(key) != candidate.source_id
+        )
+    assert snapshot(worker_sessions, campaign_id).data_hash != before.data_hash
+
+
+def test_the_encoder_of_another_feature_schema_is_refused(worker_sessions: sessionmaker[Session]) -> None:
+    campaign_id = store(worker_sessions, rows(12, 4))
+    found = snapshot(worker_sessions, campaign_id)
+    other = FeatureEncoder.fit(found.features[:-1], found.train.rows)
+    with pytest.raises(ConflictError, match="another feature schema"):
+        snapshot(worker_sessions, campaign_id, encoder=other)

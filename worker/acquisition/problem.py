@@ -18,6 +18,7 @@ from worker.acquisition.information import TargetPosterior
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+CHECK_ROWS = 8192
 
 
 class Arm(StrEnum):
@@ -233,7 +234,8 @@ class RankingProblem:
                 raise InvalidProblemError(
                     f"{name} has shape {tuple(matrix.shape)}; expected {columns} columns as the pool has."
                 )
-            if not bool(torch.isfinite(matrix).all()):
+            # in blocks: a mask of all features of a million candidates is as large as these
+            if not all(bool(torch.isfinite(block).all()) for block in matrix.split(CHECK_ROWS)):
                 raise InvalidProblemError(f"{name} has non-finite features; train the surrogate again.")
 
     def _check_vectors(self) -> None:

@@ -30,6 +30,10 @@ from worker.lossval.network import EnsembleNetwork
 
 Matrix = npt.NDArray[np.floating] | Tensor
 Progress = Callable[[float, str], None]
+SingleArray = npt.NDArray[np.float32]
+# Features of a large pool take so much memory at most, as long as that leaves LEAST_COLUMNS of them.
+FEATURE_BYTES = 2**30
+LEAST_COLUMNS = 128
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class RankingConfig:
         source_quotas, source_minimums, source_capacity, source_lead_time_hours, longest_lead_time_hours,
             most_per_group: see `BatchLimits`.
         relevance_strength: lambda in [0, 1) of the transport relevance (`relevance.py`); 0 leaves it out.
-        sketch_dimension: p, columns of the gradient features.
+        sketch_dimension: p, columns of the gradient features; a large pool gets fewer (`sketch_columns`).
         noise_variance: variance of one label's error as a share of the target's variance.
         target_scale: standard deviation of the target over the labelled samples in target units, the scale
             by which the surrogate's target was standardised; 1 leaves information in standardised units.
@@ -101,6 +105,7 @@ class Ranking:
         recommendations: the batch in order.
         selection: scores and information of the whole pool, sd before and after, money spent.
         order: (m,) all pool rows, best first; it starts with the batch.
+        relevance, predicted, predicted_std: (m,) as they were given.
         evidence: whether the advice has proved itself.
         strategy: registered name that was used.
     """
@@ -108,18 +113,21 @@ class Ranking:
     recommendations: tuple[Recommendation, ...]
     selection: Selection
     order: IntArray
+    relevance: FloatArray
+    predicted: FloatArray
+    predicted_std: FloatArray
     evidence: Evidence
     strategy: str
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """The encoded rows of a round as checked float64 arrays."""
+    """The encoded rows of a round as checked arrays, in the single precision of the network."""
 
-    labelled: FloatArray
-    pool: FloatArray
-    pending: FloatArray
-    target: FloatArray
+    labelled: SingleArray
+    pool: SingleArray
+    pending: SingleArray
+    target: SingleArray
 
 
 def rank_pool(
@@ -194,7 +202,8 @@ def rank_pool(
         AcquisitionError: with a remedy; see the tree in `errors.py`.
 
     Cost: O((n + q + t + m) (K (widths) p / K + p^2) + p^3 + batch * m p): linear in the pool. 2,000
-    candidates, 300 labels, p = 512, batch 20: about half a second on one core.
+    candidates, 300 labels, p = 512, batch 20: about half a second on one core. Memory: the features,
+    4 m p bytes (`sketch_columns`), the encoded pool, 4 m d, and about 150 m for scores and the like.
     """
     report = progress or _silent
     strategy, wording = strategy_named(config.strategy), wording or Wording()
@@ -210,8 +219,8 @@ def rank_pool(
         labelled=features["labelled"],
         pending=features["pending"],
         target=features["target"],
-        inputs=_single(inputs.pool),
-        known_inputs=_single(np.concatenate([inputs.labelled, inputs.pending])),
+        inputs=torch.from_numpy(inputs.pool),
+        known_inputs=torch.from_numpy(np.concatenate([inputs.labelled, inputs.pending])),
         label_precision=precision,
         noise_variance=config.noise_variance * config.target_scale**2,
         acquisition_cost=np.asarray(acquisition_cost, dtype=np.float64),
@@ -235,21 +244,20 @@ def rank_pool(
     selection = strategy.select(problem)
     report(0.9, "reasons")
     picked = inputs.pool[[pick.index for pick in selection.picks]]
-    around = surroundings(picked, inputs.labelled)
+    around = surroundings(picked.astype(np.float64), inputs.labelled.astype(np.float64))
     labels = Labels(precision, labelled_targets)
     ranking = Ranking(
         recommendations=explain(problem, selection, around, labels, config.strategy, wording),
         selection=selection,
         order=selection.order(),
+        relevance=problem.relevance,
+        predicted=problem.predicted,
+        predicted_std=problem.predicted_std,
         evidence=evidence_without_backtest(len(inputs.labelled)),
         strategy=config.strategy,
     )
     report(1.0, "done")
     return ranking
-
-
-def _single(matrix: FloatArray) -> Tensor:
-    return torch.from_numpy(matrix).float()
 
 
 def _silent(_share: float, _text: str) -> None:
@@ -276,14 +284,35 @@ def _checked_inputs(
     )
 
 
-def _checked(name: str, matrix: Matrix, columns: int) -> FloatArray:
+def _checked(name: str, matrix: Matrix, columns: int) -> SingleArray:
     values = matrix.detach().cpu().numpy() if isinstance(matrix, Tensor) else np.asarray(matrix)
     if values.ndim != 2 or values.shape[1] != columns:
         raise InvalidProblemError(f"{name} has shape {values.shape}; the surrogate takes {columns} columns.")
-    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    with np.errstate(over="ignore"):  # what overflows is named below
+        single = values.astype(np.float32, copy=False)
+    broken = np.flatnonzero(~np.isfinite(single).all(axis=1))
     if broken.size:
         raise InvalidProblemError(f"{name} is not finite in row {broken[0]}; correct or remove that row.")
-    return values.astype(np.float64)
+    return single
+
+
+def sketch_columns(wanted: int, rows: int) -> int:
+    """Columns p of the features of a pool: as wanted, but no more than memory has room for.
+
+    The features of all rows, 4 bytes each, shall fit into 1 GiB: 512 columns up to 524,288 rows, 256 for a
+    million; never below 128, which 2,097,152 rows reach. A sketch of p columns estimates the kernel with a
+    standard deviation of about 2 / sqrt(p) (`features.py`), 9 % at 512 and 12 % at 256. Halving the columns
+    was chosen over half precision: CPUs multiply float16 slower than they read float32.
+
+    Args:
+        wanted: p of the configuration.
+        rows: m, size of the pool.
+
+    Returns:
+        `wanted`, or less in steps of 64.
+    """
+    room = FEATURE_BYTES // (4 * rows) // 64 * 64
+    return min(wanted, max(room, LEAST_COLUMNS))
 
 
 def _relevance(
@@ -293,11 +322,12 @@ def _relevance(
     factor = np.ones(len(inputs.pool)) if given is None else np.asarray(given, dtype=np.float64)
     if config.relevance_strength == 0.0:
         return factor
+    known = np.concatenate([inputs.labelled, inputs.pending])
     return factor * transport_relevance(
-        torch.from_numpy(inputs.pool),
-        torch.from_numpy(np.concatenate([inputs.labelled, inputs.pending])),
+        torch.from_numpy(inputs.pool).double(),
+        torch.from_numpy(known).double(),
         np.concatenate([precision, np.ones(len(inputs.pending))]),
-        torch.from_numpy(inputs.target),
+        torch.from_numpy(inputs.target).double(),
         strength=config.relevance_strength,
         generator=torch.Generator().manual_seed(seed),
     )
@@ -313,10 +343,11 @@ def _repeats_among(repeats: IntArray, pool_ids: IntArray, pending_ids: IntArray)
 def _scaled_features(
     network: EnsembleNetwork, inputs: _Inputs, config: RankingConfig, seed: int
 ) -> dict[str, Tensor]:
-    sketch = draw_sketch(network, config.sketch_dimension, torch.Generator().manual_seed(seed))
+    columns = sketch_columns(config.sketch_dimension, len(inputs.pool))
+    sketch = draw_sketch(network, columns, torch.Generator().manual_seed(seed))
     like = network.weights[0]
 
-    def features(X: FloatArray) -> Tensor:
+    def features(X: SingleArray) -> Tensor:
         return gradient_features(network, torch.from_numpy(X).to(like), sketch)
 
     target = features(inputs.target)

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from worker.lossval.intervals import Calibration
 from worker.lossval.metrics import INTERVAL_LEVEL
 from worker.lossval.network import EnsembleNetwork
 
+AnyMatrix = NDArray[np.float32] | NDArray[np.float64]
 FORMAT = "crashscout-surrogate"
 FORMAT_VERSION = 2
 # Version 1 had no calibration: it still predicts, and refuses only intervals.
@@ -86,7 +88,11 @@ class Surrogate:
         Raises:
             LossValError: a numeric feature has a value that is no finite number.
         """
-        mean, spread = self._mean_and_spread(rows)
+        return self.predict_encoded(self.encoder.transform(rows))
+
+    def predict_encoded(self, X: AnyMatrix) -> tuple[Matrix, Matrix]:
+        """`predict` for (n, d) rows that the encoder has encoded already, float32 or float64."""
+        mean, spread = self._moments(X)
         return mean, np.hypot(spread, self.noise_sd)
 
     def interval(self, rows: Sequence[Row], level: float = INTERVAL_LEVEL) -> tuple[Matrix, Matrix]:
@@ -117,8 +123,17 @@ class Surrogate:
 
     def _mean_and_spread(self, rows: Sequence[Row]) -> tuple[Matrix, Matrix]:
         """Mean (n,) and standard deviation (n,) over the members, in target units."""
-        outputs = member_outputs(self.network, self.encoder.transform(rows))
-        return self.target.restore(outputs.mean(axis=0)), outputs.std(axis=0, ddof=1) * self.target.sd
+        return self._moments(self.encoder.transform(rows))
+
+    def _moments(self, X: AnyMatrix) -> tuple[Matrix, Matrix]:
+        """The same for encoded rows, in blocks: the outputs of all members are K times as large."""
+        mean, spread = np.empty(len(X)), np.empty(len(X))
+        for start in range(0, len(X), _PREDICTION_ROWS):
+            block = slice(start, start + _PREDICTION_ROWS)
+            outputs = member_outputs(self.network, X[block])
+            mean[block] = self.target.restore(outputs.mean(axis=0))
+            spread[block] = outputs.std(axis=0, ddof=1) * self.target.sd
+        return mean, spread
 
     def to_bytes(self) -> bytes:
         """Safetensors bytes; equal surrogates give equal bytes."""
@@ -166,7 +181,7 @@ class Surrogate:
             ) from error
 
 
-def member_outputs(network: EnsembleNetwork, X: Matrix) -> Matrix:
+def member_outputs(network: EnsembleNetwork, X: AnyMatrix) -> Matrix:
     """(K, n) float64 outputs of every member for (n, d) encoded rows, in blocks."""
     device = network.weights[0].device
     with torch.no_grad():

@@ -22,8 +22,8 @@ def _compute(run: ActiveRun) -> None:
     assert isinstance(row, AcquisitionRound)
     with run.transaction(frozen=True) as session:
         campaign = campaign_of(session, row)
-        snapshot = load_snapshot(session, campaign, seed=row.seed)
         served = load_surrogate(session, row)
+        snapshot = load_snapshot(session, campaign, seed=row.seed, encoder=served.surrogate.encoder)
     with run.transaction() as session:
         freeze(session, row, snapshot, device=str(device))
     ranking = rank_snapshot(snapshot, campaign, served, row, device=device, progress=run.report)

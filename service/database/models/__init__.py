@@ -1,6 +1,11 @@
 """Every table; importing this package fills `Base.metadata`."""
 
-from service.database.models.acquisition import AcquisitionRound, Recommendation, RecommendationChange
+from service.database.models.acquisition import (
+    AcquisitionRound,
+    RankedCandidate,
+    Recommendation,
+    RecommendationChange,
+)
 from service.database.models.audit import AuditEvent
 from service.database.models.campaign import Campaign, Source
 from service.database.models.import_run import ImportRun
@@ -15,6 +20,7 @@ __all__ = [
     "DataValue",
     "ImportRun",
     "LabelChange",
+    "RankedCandidate",
     "Recommendation",
     "RecommendationChange",
     "RunCheckpoint",

@@ -100,6 +100,33 @@ class Recommendation(Base):
     )
 
 
+class RankedCandidate(Base):
+    """One line of a round's ranking, as many as the round was asked to keep; written by COPY, never changed.
+
+    Scores and information are those before any pick: the batch, which comes first, was chosen one by one.
+    """
+
+    __tablename__ = "ranked_candidates"
+    __table_args__ = (
+        CheckConstraint("rank >= 1", name="rank_positive"),
+        *(
+            CheckConstraint(finite(column), name=f"{column}_finite")
+            for column in ("score", "information", "relevance", "predicted", "predicted_std")
+        ),
+    )
+
+    round_id: Mapped[int] = mapped_column(ForeignKey("acquisition_rounds.id"), primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"))
+    score: Mapped[float] = mapped_column(Float(53))
+    information: Mapped[float] = mapped_column(Float(53))
+    relevance: Mapped[float] = mapped_column(Float(53))
+    predicted: Mapped[float] = mapped_column(Float(53))
+    predicted_std: Mapped[float] = mapped_column(Float(53))
+    eligible: Mapped[bool]
+    affordable: Mapped[bool]
+
+
 class RecommendationChange(Base):
     """One step of a recommendation's life; rows are only ever added (a trigger refuses the rest)."""
 

@@ -21,7 +21,8 @@ class RunColumns:
     status: Mapped[RunStatus] = mapped_column(enum_column(RunStatus, "status"), default=RunStatus.QUEUED)
     configuration: Mapped[Document]
     seed: Mapped[int] = mapped_column(BigInteger)
-    sample_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    # Read only when it is asked for: a large pool makes it megabytes.
+    sample_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger), deferred=True)
     data_hash: Mapped[str | None] = mapped_column(String(64))
     progress: Mapped[float] = mapped_column(Float(53), default=0.0)
     progress_message: Mapped[str] = mapped_column(String(400), default="waiting for a worker")

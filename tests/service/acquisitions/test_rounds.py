@@ -4,8 +4,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
+from service.acquisitions import repository
+from service.database.engine import unit_of_work
 from tests.support import (
     API,
     Proposal,
@@ -16,6 +19,7 @@ from tests.support import (
     pointers,
     propose,
     queued_messages,
+    sample_documents,
 )
 
 
@@ -71,6 +75,7 @@ def test_the_surrogate_of_another_campaign_is_not_found(client: TestClient, prop
         ({"budget": "-1"}, "/configuration/budget"),
         ({"control_fraction": 0.9}, "/configuration/control_fraction"),
         ({"batchsize": 5}, "/configuration/batchsize"),
+        ({"stored_rows": -1}, "/configuration/stored_rows"),
     ],
 )
 def test_a_configuration_that_cannot_be_meant_is_refused(
@@ -108,7 +113,47 @@ def test_rounds_of_a_campaign_are_listed(client: TestClient, proposal: Proposal)
     assert [round_["status"] for round_ in rounds] == ["succeeded", "queued"]
 
 
-@pytest.mark.parametrize("path", ["", "/recommendations"])
+def store_ranking(client: TestClient, proposal: Proposal, sample_ids: list[int]) -> str:
+    """Store the samples as the ranking of the proposal's round; the URL of the ranking."""
+    sessions: sessionmaker[Session] = client.app.state.sessions
+    with unit_of_work(sessions) as session:
+        round_id = repository.get_recommendation(session, proposal.recommendation_ids[0]).round_id
+        repository.copy_ranking(
+            session,
+            [
+                (round_id, rank, key, 1 / rank, 0.5, 1.0, 26.0, 1.5, rank < 3, rank < 2)
+                for rank, key in enumerate(sample_ids, 1)
+            ],
+        )
+    return f"{API}/acquisition-rounds/{round_id}/ranking"
+
+
+def test_a_ranking_is_paged_by_its_ranks(client: TestClient) -> None:
+    documents = [sample | {"external_id": f"d{index}"} for index, sample in enumerate(sample_documents(5))]
+    proposal = propose(client, documents)
+    order = proposal.sample_ids[::-1]
+    url = store_ranking(client, proposal, order)
+    first = client.get(url, params={"limit": 2}).json()
+    assert first["items"][0] == {
+        "rank": 1, "sample_id": order[0], "external_id": "d4", "source": "full_vehicle", "score": 1.0,
+        "information": 0.5, "relevance": 1.0, "predicted": 26.0, "predicted_std": 1.5, "eligible": True,
+        "affordable": True,
+    }  # fmt: skip
+    pages, cursor = [first["items"]], first["next_cursor"]
+    while cursor:
+        page = client.get(url, params={"limit": 2, "cursor": cursor}).json()
+        pages, cursor = [*pages, page["items"]], page["next_cursor"]
+    assert [[line["sample_id"] for line in page] for page in pages] == [order[:2], order[2:4], order[4:]]
+    assert [line["eligible"] for page in pages for line in page] == [True, True, False, False, False]
+
+
+def test_a_round_that_kept_no_ranking_has_an_empty_one(client: TestClient, proposal: Proposal) -> None:
+    url = store_ranking(client, proposal, [])
+    assert client.get(url).json() == {"items": [], "next_cursor": None}
+    assert_problem(client.get(url, params={"cursor": "no"}), 400, "invalid_cursor")
+
+
+@pytest.mark.parametrize("path", ["", "/recommendations", "/ranking"])
 def test_an_unknown_round_is_404(client: TestClient, path: str) -> None:
     assert_problem(client.get(f"{API}/acquisition-rounds/77{path}"), 404, "not_found")
 

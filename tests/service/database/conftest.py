@@ -31,12 +31,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "sample_split": "train", "rank": 1, "score": 0, "components": Jsonb({}), "reason": "", "arm": "chosen",
         "acquisition_cost": 1, "currency": "USD", "status": "proposed", "is_late": False,
     },
+    "ranked_candidates": {
+        "rank": 1, "score": 0, "information": 0, "relevance": 1, "predicted": 0, "predicted_std": 0, "eligible": True,
+        "affordable": True,
+    },
 }  # fmt: skip
 DEFAULTS["acquisition_rounds"] = DEFAULTS["import_runs"] = DEFAULTS["valuation_runs"]
 DEFAULTS["uploads"] = {
     "status": "queued", "filename": "a.zip", "sha256": "a" * 64, "size_bytes": 1, "request": Jsonb({}),
     "label_definition": "rolc/1", "attempt": 0, "requested_by": "test",
 }  # fmt: skip
+WITHOUT_ID = ("data_values", "ranked_candidates")
 
 
 class Store:
@@ -54,7 +59,7 @@ class Store:
     def insert(self, table: str, **columns: Any) -> int:
         """One row in a savepoint; its id, where the table has one."""
         row = DEFAULTS[table] | columns
-        key = "sample_id" if table == "data_values" else "id"
+        key = "sample_id" if table in WITHOUT_ID else "id"
         statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING {}").format(
             sql.Identifier(table),
             sql.SQL(", ").join(map(sql.Identifier, row)),
@@ -78,6 +83,10 @@ class Store:
 
     def value(self, **columns: Any) -> int:
         return self.insert("data_values", valuation_run_id=self.run_id, sample_id=self.labelled(), **columns)
+
+    def rank(self, **columns: Any) -> int:
+        place = {"round_id": self.round_id, "sample_id": columns.pop("sample_id", None) or self.sample()}
+        return self.insert("ranked_candidates", **place | columns)
 
     def execute(self, statement: str, *parameters: Any) -> None:
         with self.connection.transaction():

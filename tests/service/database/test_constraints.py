@@ -219,3 +219,25 @@ def test_a_file_that_came_to_nothing_may_come_again(store: Any, columns: dict[st
 def test_an_upload_tells_how_far_it_is(store: Any, columns: dict[str, Any], constraint: str) -> None:
     with refused(CheckViolation, constraint):
         store.insert("uploads", campaign_id=store.campaign_id, **columns)
+
+
+@pytest.mark.parametrize("number", NOT_FINITE)
+@pytest.mark.parametrize("column", ["score", "information", "relevance", "predicted", "predicted_std"])
+def test_a_ranked_candidate_has_finite_numbers(store: Any, column: str, number: float) -> None:
+    with refused(CheckViolation, f"{column}_finite"):
+        store.rank(**{column: number})
+
+
+def test_a_rank_is_given_once_in_a_round_and_counts_from_one(store: Any) -> None:
+    store.rank(rank=1)
+    with refused(UniqueViolation, "pk_ranked_candidates"):
+        store.rank(rank=1)
+    with refused(CheckViolation, "rank_positive"):
+        store.rank(rank=0)
+
+
+def test_a_ranked_candidate_is_a_sample_in_a_round(store: Any) -> None:
+    with refused(ForeignKeyViolation, "sample_id"):
+        store.rank(sample_id=10**9)
+    with refused(ForeignKeyViolation, "round_id"):
+        store.rank(round_id=10**9)

@@ -112,3 +112,31 @@ def test_blocks_and_float32_change_little() -> None:
         exact.add(index)
         single.add(index)
     np.testing.assert_allclose(single.gains(), exact.gains(), rtol=1e-4, atol=1e-6)
+
+
+def dense_forms(parts: dict[str, Tensor], noise: float) -> tuple[Tensor, Tensor]:
+    """v_c and u_c by their definition in float64."""
+    observed, target, candidates = (parts[name].double() for name in ("observed", "target", "candidates"))
+    weights = torch.diag(parts["precision"].double()) / noise
+    identity = torch.eye(observed.shape[1], dtype=torch.float64)
+    covariance = torch.linalg.inv(identity + observed.T @ weights @ observed)
+    moment = target.T @ target / len(target)
+    ahead = covariance @ moment @ covariance
+    return ((candidates @ covariance) * candidates).sum(1), ((candidates @ ahead) * candidates).sum(1)
+
+
+@pytest.mark.parametrize(("observed", "target"), [(0, 4), (20, 4), (20, 300), (300, 300)])
+def test_single_precision_forms_are_those_of_the_definition(observed: int, target: int) -> None:
+    """More and fewer observed rows and target points than the 96 columns of the features."""
+    generator = torch.Generator().manual_seed(5)
+    parts = {
+        "candidates": rows(generator, 500, 96).float() / 96**0.5,
+        "observed": rows(generator, observed, 96).float() / 96**0.5,
+        "precision": torch.rand(observed, generator=generator, dtype=torch.float64) * 2,
+        "target": rows(generator, target, 96).float() / 96**0.5,
+    }
+    variance, ahead = dense_forms(parts, 0.05)
+    posterior = TargetPosterior(**parts, noise_variance=0.05)
+    np.testing.assert_allclose(posterior.gains(), (ahead / (0.05 + variance)).numpy(), rtol=1e-5)
+    again = TargetPosterior(**parts, noise_variance=0.05)
+    assert again.gains().tobytes() == posterior.gains().tobytes()

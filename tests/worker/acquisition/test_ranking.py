@@ -18,7 +18,7 @@ from worker.acquisition.errors import (
 )
 from worker.acquisition.evidence import SENTENCES, Verdict
 from worker.acquisition.problem import Arm
-from worker.acquisition.ranking import RankingConfig, rank_pool
+from worker.acquisition.ranking import RankingConfig, rank_pool, sketch_columns
 from worker.acquisition.reasons import Novelty, Wording
 from worker.lossval.network import EnsembleNetwork
 
@@ -123,6 +123,13 @@ class TestRankPool:
         tensors = {name: torch.from_numpy(inputs[name]) for name in ("X_labelled", "X_pool", "X_target")}
         assert rank_pool(**inputs | tensors).recommendations == rank_pool(**inputs).recommendations
 
+    def test_a_large_pool_gets_fewer_columns_than_memory_has_room_for(self):
+        assert [sketch_columns(512, rows) for rows in (1, 524_288, 524_289, 10**6, 10**8)] == [
+            512, 512, 448, 256, 128,
+        ]  # fmt: skip
+        assert sketch_columns(100, 10**6) == 100
+        assert sketch_columns(64, 10**8) == 64
+
     def test_progress_ends_at_one(self):
         seen = []
         rank_pool(**campaign(), progress=lambda share, text: seen.append((share, text)))
@@ -168,6 +175,17 @@ class TestDesigns:
         assert first[1] == second[0]
         assert first[0] != first[1]
 
+    def test_different_designs_have_different_ids_in_every_block(self):
+        random = np.random.default_rng(3)
+        matrix = np.round(random.normal(size=(150_000, 3)), 1).astype(np.float32)
+        (ids,) = design_ids(matrix)
+        assert len(np.unique(ids)) == len(np.unique(matrix, axis=0))
+        assert np.array_equal(design_ids(matrix[:100], matrix[100:])[1], ids[100:])
+
+    def test_swapped_columns_and_the_smallest_steps_are_other_designs(self):
+        (ids,) = design_ids(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.00002], [0.0, 0.0]]))
+        assert len(set(ids.tolist())) == 4
+
     def test_distance_and_novelty_by_hand(self):
         labelled = np.array([[0.0], [1.0], [2.0], [4.0]])  # own nearest distances 1, 1, 1, 2: q50 1, q90 1.7
         found = surroundings(np.array([[0.5], [5.5], [9.0]]), labelled)
@@ -190,6 +208,7 @@ class TestBadInput:
             ({"X_target": np.zeros((3, 5))}, InvalidProblemError, "the surrogate takes 6 columns"),
             ({"acquisition_cost": np.zeros(120)}, InvalidProblemError, "declare what each candidate costs"),
             ({"predicted": np.full(120, np.inf)}, InvalidProblemError, "predicted is not finite in row 0"),
+            ({"X_pool": np.full((120, 6), 1e300)}, InvalidProblemError, "X_pool is not finite in row 0"),
         ],
     )
     def test_a_wrong_input_is_named(self, changes, error, message):

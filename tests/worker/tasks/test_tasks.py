@@ -17,6 +17,7 @@ from service.database.engine import unit_of_work
 from service.database.models import (
     AcquisitionRound,
     DataValue,
+    RankedCandidate,
     Recommendation,
     Sample,
     Surrogate,
@@ -282,6 +283,35 @@ def test_two_rounds_of_one_snapshot_are_the_same(worker_sessions: Sessions) -> N
                     session, item.id, RecommendationStatus.REJECTED, actor="test", reason="again"
                 )
     assert picks[0] == picks[1]
+
+
+def ranking(sessions: Sessions, round_id: int) -> list[RankedCandidate]:
+    with sessions() as session:
+        statement = (
+            select(RankedCandidate).where(RankedCandidate.round_id == round_id).order_by(RankedCandidate.rank)
+        )
+        return list(session.scalars(statement))
+
+
+def test_a_ranking_is_kept_as_far_as_it_is_asked_for(worker_sessions: Sessions) -> None:
+    campaign_id = valued_campaign(worker_sessions)
+    kept = {}
+    for stored_rows in (0, 8, 1000):
+        round_id = request_round(worker_sessions, campaign_id, stored_rows=stored_rows)
+        acquisition_rank(round_id)
+        kept[stored_rows] = ranking(worker_sessions, round_id)
+        batch = [item.sample_id for item in recommendations(worker_sessions, round_id)]
+        assert [line.sample_id for line in kept[stored_rows][:5]] == batch[:stored_rows]
+        with unit_of_work(worker_sessions) as session:
+            for item in recommendations(worker_sessions, round_id):
+                acquisitions.change(
+                    session, item.id, RecommendationStatus.REJECTED, actor="test", reason="again"
+                )
+    assert [len(lines) for lines in kept.values()] == [0, 8, 30]
+    assert [line.rank for line in kept[1000]] == list(range(1, 31))
+    scores = [line.score for line in kept[1000][5:]]
+    assert scores == sorted(scores, reverse=True)
+    assert all(line.predicted_std > 0 and line.relevance == 1 and line.eligible for line in kept[1000])
 
 
 def test_a_pool_without_candidates_fails_the_round_with_a_remedy(worker_sessions: Sessions) -> None:
