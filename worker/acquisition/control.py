@@ -4,14 +4,15 @@ They are drawn before the strategy chooses, which then counts them as known. Fai
 draw may cost up to half of each budget, so that expensive sources are in the comparison too; further draws
 must keep the arm within its fraction of each budget. If every candidate costs more than half of a budget,
 the batch has room for one pick only and there is no control arm. A source's places are shared in the same
-way. What a person injects comes before: the arm's fraction is that of the places and the money that are left.
+way, and what a source shall get at least is kept for it. What a person injects comes before: the arm's fraction
+is that of the places and the money that are left.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from worker.acquisition.feasibility import places_left, room
+from worker.acquisition.feasibility import keep_places, places_left, room
 from worker.acquisition.problem import BoolArray, RankingProblem
 
 # Streams of the round's seed: the control draws are the same for every strategy (paired comparisons).
@@ -41,10 +42,17 @@ def draw_control(problem: RankingProblem, eligible: BoolArray) -> list[tuple[int
     drawn: list[tuple[int, float]] = []
     for _ in range(min(size - 1, max(1, round(fraction * size)))):
         share = fraction if drawn else max(0.5, fraction)
-        allowed = eligible & room(problem, [row for row, _ in drawn], share=share, before=injected)
+        rows = [row for row, _ in drawn]
+        allowed = eligible & room(problem, rows, share=share, before=injected)
+        allowed &= _leaves_minimums(problem, [*injected, *rows], eligible)
         if not allowed.any():
             break
         row = int(np.argmax(np.where(allowed, priority, -1.0)))
         drawn.append((row, 1.0 / int(allowed.sum())))
         eligible = eligible & (problem.design != problem.design[row])
     return drawn
+
+
+def _leaves_minimums(problem: RankingProblem, picked: list[int], eligible: BoolArray) -> BoolArray:
+    minimums = problem.limits.source_minimums
+    return keep_places(problem, picked, eligible & room(problem, picked), minimums) if minimums else eligible

@@ -16,15 +16,15 @@ While the batch grows (`room`, and the basket for the designs):
 8. the money: what is picked fits into the budget and into the source's own budget.
 
 Who picks: first a person (injected rows, in their order; one that breaks a rule is an error, never skipped),
-then chance (the control arm), then the strategy. The strategy keeps places for sources with a minimum, and
-one for each source with a budget of its own (`selection.py`); the uniform strategy keeps the minimums only.
+then chance (the control arm), then the strategy. Chance and the strategy keep places for sources with a minimum
+(`keep_places`), and a strategy that is not uniform keeps one for each source with a budget of its own.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,6 +147,30 @@ def affordable(
         of_source = [[row for row in rows if mine[row]] for rows in (picked, before)]
         fits &= ~mine | _fits(costs, of_source[0], of_source[1], share, budget)
     return fits
+
+
+def keep_places(
+    problem: RankingProblem, picked: Sequence[int], allowed: BoolArray, least: Mapping[int, int]
+) -> BoolArray:
+    """Only sources that wait for picks, once the places left are just enough for them.
+
+    Args:
+        problem: the round.
+        picked: rows of the pool.
+        allowed: (m,) what may be picked; a source without any does not wait.
+        least: picks that a source shall get, by its index.
+
+    Returns:
+        (m,) the part of `allowed` that leaves the places.
+    """
+    served = Counter(problem.source[list(picked)].tolist())
+    waiting = {source: count - served[source] for source, count in least.items() if count > served[source]}
+    if waiting:
+        buyable = np.unique(problem.source[allowed]).tolist()
+        waiting = {source: count for source, count in waiting.items() if source in buyable}
+    if not waiting or problem.limits.batch_size - len(picked) > sum(waiting.values()):
+        return allowed
+    return allowed & np.isin(problem.source, sorted(waiting))
 
 
 def places_left(problem: RankingProblem, allowed: BoolArray, picked: Sequence[int]) -> int:

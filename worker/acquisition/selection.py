@@ -29,7 +29,6 @@ The rules of a batch and the order of the arms are in `feasibility.py`.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,7 +36,14 @@ import numpy as np
 from worker.acquisition.basket import Basket, StartCriterion
 from worker.acquisition.control import draw_control
 from worker.acquisition.errors import InjectionError
-from worker.acquisition.feasibility import affordable, check_not_hopeless, eligible, obstacle, room
+from worker.acquisition.feasibility import (
+    affordable,
+    check_not_hopeless,
+    eligible,
+    keep_places,
+    obstacle,
+    room,
+)
 from worker.acquisition.problem import Arm, BoolArray, RankingProblem, Selection
 
 ControlDraws = Sequence[tuple[int, float]]
@@ -109,23 +115,12 @@ def _take_best(basket: Basket, allowed: BoolArray) -> None:
 
 
 def _keep_places_for_sources(basket: Basket, allowed: BoolArray) -> BoolArray:
-    """Only sources that wait for picks, once the places left are just enough for them."""
-    problem, waiting = basket.problem, _waiting(basket)
-    buyable = {int(source) for source in np.unique(problem.source[allowed])} if waiting else set()
-    waiting = {source: count for source, count in waiting.items() if source in buyable}
-    if not waiting or basket.places() > sum(waiting.values()):
-        return allowed
-    return allowed & np.isin(problem.source, sorted(waiting))
-
-
-def _waiting(basket: Basket) -> dict[int, int]:
-    """Picks that each source has still to get: its minimum, and one where it has a pot of its own."""
+    """The minimums hold for every strategy; one place for each pot is a matter of price."""
     limits = basket.problem.limits
     least = dict(limits.source_minimums)
     if not basket.uniform:
         least |= {source: max(1, least.get(source, 0)) for source in limits.source_budgets}
-    served = Counter(basket.problem.source[basket.picked()].tolist())
-    return {source: count - served[source] for source, count in least.items() if count > served[source]}
+    return keep_places(basket.problem, basket.picked(), allowed, least)
 
 
 def _guard(empty: Basket, control: ControlDraws, greedy: Basket) -> tuple[Basket, bool]:

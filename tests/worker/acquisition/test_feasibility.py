@@ -53,6 +53,13 @@ class TestEveryStrategy:
                 >= 4
             )
 
+    def test_the_control_arm_leaves_a_source_its_minimum(self, name, make_problem):
+        for seed in range(20):
+            problem = make_problem(seed=seed, batch_size=6, source_minimums={0: 5}, control_fraction=0.4)
+            selection = strategy_named(name).select(problem)
+            assert by_source(problem, selection)[0] >= 5
+            assert [pick.arm for pick in selection.picks].count(Arm.CONTROL) == 2
+
     def test_a_source_that_is_too_slow_is_left_out(self, name, make_problem):
         times = {0: 1000.0, 1: 24.0}
         problem = make_problem(
