@@ -55,7 +55,9 @@ class Tally:
     @classmethod
     def of(cls, run: ImportRun, total: int) -> Tally:
         known = run.metrics or {}
-        return cls(total, known.get("seconds", 0.0), list(known.get("tests", [])), list(run.sample_ids or []))
+        tests = list(known.get("tests", []))
+        stored = [key for test in tests for key in test.get("sample_ids", [])]
+        return cls(total, known.get("seconds", 0.0), tests, stored)
 
     @property
     def done(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker, undefer
 
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignCreate
@@ -51,7 +51,7 @@ def request(sessions: Sessions, campaign_id: int, tests: str, **changes: Any) ->
 
 def read(sessions: Sessions, run_id: int) -> ImportRun:
     with sessions() as session:
-        return session.get_one(ImportRun, run_id)
+        return session.get_one(ImportRun, run_id, options=[undefer(ImportRun.sample_ids)])
 
 
 def imported(sessions: Sessions, run_id: int) -> dict[int, dict[str, Any]]:
