@@ -52,6 +52,7 @@ class Contestant:
         draw: 0, 1, ... among the random contestants of a repeat.
         known: rows bought so far, the initial set first.
         course: standings; entry r is after r batches.
+        squared_errors: likewise (2, h) on the h held-out rows: of the surrogate, and of the mean of the known labels.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Contestant:
     known: IntArray
     spent: float = 0.0
     course: list[Standing] = field(default_factory=list)
+    squared_errors: list[FloatArray] = field(default_factory=list)
 
 
 def play_repeat(
@@ -126,16 +128,17 @@ class _Repeat:
         X, y = self.data.X[self.split.holdout], self.data.y[self.split.holdout]
         floor = 1e-9 * float(np.ptp(self.data.y))  # its logarithm is taken
         for one, learner in zip(contestants, learners, strict=True):
-            errors = np.abs(learner.predict(X)[0] - y)
-            of_mean = self.data.y[one.known].mean() - y
+            errors = np.abs([learner.predict(X)[0] - y, self.data.y[one.known].mean() - y])
+            rmse, mean_rmse = np.maximum(floor, np.sqrt(np.square(errors).mean(axis=1))).tolist()
+            one.squared_errors.append(np.square(np.maximum(floor, errors)))
             one.course.append(
                 Standing(
                     labels=len(one.known),
                     acquisition_cost=one.spent,
-                    rmse=max(floor, _root_mean_square(errors)),
-                    q95_error=float(np.quantile(errors, 0.95)),
-                    max_error=float(errors.max()),
-                    mean_rmse=max(floor, _root_mean_square(of_mean)),
+                    rmse=rmse,
+                    q95_error=float(np.quantile(errors[0], 0.95)),
+                    max_error=float(errors[0].max()),
+                    mean_rmse=mean_rmse,
                 )
             )
 
@@ -208,7 +211,3 @@ class _Repeat:
             seed=self._seed(_VALUES, round_),
         )
         return valued.result.weights
-
-
-def _root_mean_square(errors: FloatArray) -> float:
-    return math.sqrt(float(np.mean(np.square(errors))))
