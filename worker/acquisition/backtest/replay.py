@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from worker.acquisition.backtest.learner import Learner, TrainingSet, train_ensembles
-from worker.acquisition.backtest.problem import AS_BOUGHT, RANDOM, BacktestConfig, BacktestData
+from worker.acquisition.backtest.problem import AS_BOUGHT, BacktestConfig, BacktestData
 from worker.acquisition.backtest.splits import Split
 from worker.acquisition.errors import BudgetTooSmallError, NothingEligibleError
+from worker.acquisition.evidence import RANDOM
 from worker.acquisition.problem import FloatArray, IntArray
 from worker.acquisition.ranking import RankingConfig, rank_pool
 from worker.lossval.config import LossValConfig
@@ -91,8 +92,9 @@ def play_repeat(
     learners = game.train(contestants[:1], 0) * len(contestants)
     for round_ in range(1, config.rounds + 1):
         game.measure(contestants, learners)
-        for contestant, learner in zip(contestants, learners, strict=True):
+        for place, (contestant, learner) in enumerate(zip(contestants, learners, strict=True)):
             game.buy(contestant, learner, round_)
+            report((round_ - 1 + (place + 1) / (len(contestants) + 1)) / config.rounds)
         learners = game.train(contestants, round_)
         report(round_ / config.rounds)
     game.measure(contestants, learners)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from worker.acquisition.backtest.problem import AS_BOUGHT, RANDOM, BacktestConfig, BacktestData
+from worker.acquisition.backtest.problem import AS_BOUGHT, BacktestConfig, BacktestData
 from worker.acquisition.backtest.replay import Contestant, play_repeat
 from worker.acquisition.backtest.report import BacktestReport, CurvePoint, Interval, StrategyResult
 from worker.acquisition.backtest.splits import Split, draw_split, shortage
@@ -21,7 +21,7 @@ from worker.acquisition.backtest.statistics import (
     saving,
     verdict_of,
 )
-from worker.acquisition.evidence import Verdict
+from worker.acquisition.evidence import RANDOM, Verdict
 from worker.acquisition.problem import FloatArray
 from worker.lossval.config import Progress, no_progress
 
