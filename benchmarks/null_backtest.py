@@ -74,7 +74,7 @@ def record_of(report: BacktestReport, seed: int, *, permuted: bool) -> Record:
         "permuted": permuted,
         "verdicts": {one.strategy: one.verdict.value for one in report.strategies},
         "beside_0": [one.strategy for one in report.strategies if one.interval and one.interval[1] < 0],
-        "log_ratios": {one.strategy: one.log_ratio for one in report.strategies},
+        "log_ratios": {one.strategy: one.log_ratios for one in report.strategies},
     }
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from worker.acquisition.backtest.report import BacktestReport, StrategyResult
 
+RANDOM = "random"
 # The strategy of choice until a campaign's own data say otherwise.
 DEFAULT_PRIOR = "variance_reduction"
 # Log error ratios that differ by less are a tie, which the prior wins: 2 % of the error is less than a backtest of
@@ -84,6 +85,8 @@ def evidence_of(report: BacktestReport | None, strategy: str, *, labelled: int) 
         strategy: registered name, or `as_bought`.
         labelled: labels of the round, for the sentence without a backtest.
     """
+    if strategy == RANDOM:
+        return Evidence(Verdict.NOT_BETTER, "Random picks: what all strategies are compared with.", RANDOM)
     if report is None:
         return evidence_without_backtest(labelled, strategy)
     result = report.result(strategy)
@@ -130,7 +133,7 @@ def _choice(report: BacktestReport | None, prior: str) -> tuple[str, str]:
             prior,
             f"`auto` takes {prior}, the best on other data, until a backtest here finds a better one.",
         )
-    return "random", f"`auto` takes random picks: the backtest found {prior} worse and no strategy better."
+    return RANDOM, f"`auto` takes random picks: the backtest found {prior} worse and no strategy better."
 
 
 def _sentence(report: BacktestReport, result: StrategyResult) -> str:

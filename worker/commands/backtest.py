@@ -106,11 +106,9 @@ def _show(document: dict[str, Any], output: Path) -> None:
         f"Backtest on {document['labelled']:,} labelled rows in {output}: {document['verdict']}",
         soft_wrap=True,
     )
-    if document["reason"]:
-        console.print(document["reason"], soft_wrap=True)
     table = Table(title="Against random picks", title_justify="left", box=None)
     table.add_column("strategy", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
     for name in ("RMSE", f"{100 * document['level']:.0f} % interval", "labels saved", "money saved"):
         table.add_column(name, justify="right")
     for line in document["strategies"]:

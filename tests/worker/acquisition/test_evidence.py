@@ -88,6 +88,12 @@ class TestSentence:
         assert (evidence.verdict, evidence.log_ratio) == (Verdict.NOT_ENOUGH_DATA, None)
         assert "did not compare lcmd" in evidence.sentence
 
+    def test_random_picks_are_the_yardstick(self):
+        for newest in (None, report(result(PRIOR, Verdict.WORSE, 0.2))):
+            evidence = evidence_of(newest, "random", labelled=240)
+            assert (evidence.verdict, evidence.strategy) == (Verdict.NOT_BETTER, "random")
+            assert "compared with" in evidence.sentence
+
     def test_without_a_backtest(self):
         assert evidence_of(None, "lcmd", labelled=31) == evidence_without_backtest(31, "lcmd")
         assert "31 labelled" in evidence_without_backtest(31).sentence

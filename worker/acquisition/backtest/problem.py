@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.acquisition.errors import InvalidProblemError
+from worker.acquisition.evidence import RANDOM
 from worker.acquisition.problem import BoolArray, FloatArray, IntArray
 from worker.acquisition.strategies import strategy_named
 from worker.lossval.encoding import FeatureEncoder, FeatureSpec, Row
 
-RANDOM = "random"
 AS_BOUGHT = "as_bought"
 LabelPrecision = Literal["lossval", "equal"]
 

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from worker.acquisition.backtest.learner import Learner, TrainingSet, train_ensembles
-from worker.acquisition.backtest.problem import AS_BOUGHT, RANDOM, BacktestConfig, BacktestData
+from worker.acquisition.backtest.problem import AS_BOUGHT, BacktestConfig, BacktestData
 from worker.acquisition.backtest.splits import Split
 from worker.acquisition.errors import BudgetTooSmallError, NothingEligibleError
+from worker.acquisition.evidence import RANDOM
 from worker.acquisition.problem import FloatArray, IntArray
 from worker.acquisition.ranking import RankingConfig, rank_pool
 from worker.lossval.config import LossValConfig
@@ -52,6 +53,7 @@ class Contestant:
         draw: 0, 1, ... among the random contestants of a repeat.
         known: rows bought so far, the initial set first.
         course: standings; entry r is after r batches.
+        squared_errors: likewise (2, h) on the h held-out rows: of the surrogate, and of the mean of the known labels.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Contestant:
     known: IntArray
     spent: float = 0.0
     course: list[Standing] = field(default_factory=list)
+    squared_errors: list[FloatArray] = field(default_factory=list)
 
 
 def play_repeat(
@@ -89,8 +92,9 @@ def play_repeat(
     learners = game.train(contestants[:1], 0) * len(contestants)
     for round_ in range(1, config.rounds + 1):
         game.measure(contestants, learners)
-        for contestant, learner in zip(contestants, learners, strict=True):
+        for place, (contestant, learner) in enumerate(zip(contestants, learners, strict=True)):
             game.buy(contestant, learner, round_)
+            report((round_ - 1 + (place + 1) / (len(contestants) + 1)) / config.rounds)
         learners = game.train(contestants, round_)
         report(round_ / config.rounds)
     game.measure(contestants, learners)
@@ -126,16 +130,17 @@ class _Repeat:
         X, y = self.data.X[self.split.holdout], self.data.y[self.split.holdout]
         floor = 1e-9 * float(np.ptp(self.data.y))  # its logarithm is taken
         for one, learner in zip(contestants, learners, strict=True):
-            errors = np.abs(learner.predict(X)[0] - y)
-            of_mean = self.data.y[one.known].mean() - y
+            errors = np.abs([learner.predict(X)[0] - y, self.data.y[one.known].mean() - y])
+            rmse, mean_rmse = np.maximum(floor, np.sqrt(np.square(errors).mean(axis=1))).tolist()
+            one.squared_errors.append(np.square(np.maximum(floor, errors)))
             one.course.append(
                 Standing(
                     labels=len(one.known),
                     acquisition_cost=one.spent,
-                    rmse=max(floor, _root_mean_square(errors)),
-                    q95_error=float(np.quantile(errors, 0.95)),
-                    max_error=float(errors.max()),
-                    mean_rmse=max(floor, _root_mean_square(of_mean)),
+                    rmse=rmse,
+                    q95_error=float(np.quantile(errors[0], 0.95)),
+                    max_error=float(errors[0].max()),
+                    mean_rmse=mean_rmse,
                 )
             )
 
@@ -208,7 +213,3 @@ class _Repeat:
             seed=self._seed(_VALUES, round_),
         )
         return valued.result.weights
-
-
-def _root_mean_square(errors: FloatArray) -> float:
-    return math.sqrt(float(np.mean(np.square(errors))))

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from worker.acquisition.backtest.problem import AS_BOUGHT, RANDOM
-from worker.acquisition.evidence import Verdict, choose_strategy, evidence_of
+from worker.acquisition.backtest.problem import AS_BOUGHT
+from worker.acquisition.evidence import RANDOM, Verdict, choose_strategy, evidence_of
 
 Interval = tuple[float, float]
 VERSION = 1

@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from worker.acquisition.backtest.problem import AS_BOUGHT, RANDOM, BacktestConfig, BacktestData
+from worker.acquisition.backtest.problem import AS_BOUGHT, BacktestConfig, BacktestData
 from worker.acquisition.backtest.replay import Contestant, play_repeat
-from worker.acquisition.backtest.report import BacktestReport, CurvePoint, StrategyResult
+from worker.acquisition.backtest.report import BacktestReport, CurvePoint, Interval, StrategyResult
 from worker.acquisition.backtest.splits import Split, draw_split, shortage
 from worker.acquisition.backtest.statistics import (
     Curves,
@@ -17,10 +17,12 @@ from worker.acquisition.backtest.statistics import (
     corrected_interval,
     log_ratios,
     resamples,
+    row_variance,
     saving,
     verdict_of,
 )
-from worker.acquisition.evidence import Verdict
+from worker.acquisition.evidence import RANDOM, Verdict
+from worker.acquisition.problem import FloatArray
 from worker.lossval.config import Progress, no_progress
 
 _SPLITS, _RESAMPLES = 0, 1
@@ -59,7 +61,7 @@ def run_backtest(
         report = _part(progress, repeat, config.repeats)
         report(0.0)
         played.append(play_repeat(data, config, split, repeat, report))
-    comparison = _Comparison(config, played, _holdout_share(splits), len(_compared(data, config)))
+    comparison = _Comparison(data, config, splits, played)
     results = [comparison.result(name) for name in _compared(data, config)]
     progress(1.0, "done")
     return _report(data, config, splits, results, random_curve=comparison.random.points())
@@ -76,38 +78,32 @@ def _part(progress: Progress, repeat: int, repeats: int) -> Callable[[float], No
     return report
 
 
-def _holdout_share(splits: Sequence[Split]) -> float:
-    """Held-out rows over trainable rows."""
-    trainable = sum(len(split.initial) + len(split.pool) for split in splits)
-    return sum(len(split.holdout) for split in splits) / trainable
-
-
 class _Comparison:
     """All repeats, strategy by strategy, against random picks."""
 
     def __init__(
         self,
+        data: BacktestData,
         config: BacktestConfig,
+        splits: Sequence[Split],
         played: Sequence[Sequence[Contestant]],
-        holdout_share: float,
-        strategies: int,
     ) -> None:
-        self._config, self._holdout_share, self._strategies = config, holdout_share, strategies
+        self._config, self._strategies = config, len(_compared(data, config))
+        self._groups = [data.groups[split.holdout] for split in splits]
         # The contestants of all repeats stand in the same order.
-        by_contestant = list(zip(*played, strict=True))
-        self._curves = [
-            (repeats[0].name, Curves.of([one.course for one in repeats])) for repeats in by_contestant
-        ]
-        self._random_draws = [curves for name, curves in self._curves if name == RANDOM]
-        self.random = Curves.mean(self._random_draws)
+        self._repeats = [(repeats[0].name, repeats) for repeats in zip(*played, strict=True)]
+        self._random = [repeats for name, repeats in self._repeats if name == RANDOM]
+        self._random_curves = [Curves.of([one.course for one in repeats]) for repeats in self._random]
+        self.random = Curves.mean(self._random_curves)
         self._draws = resamples(config.repeats, np.random.default_rng([config.seed, _RESAMPLES]))
 
     def result(self, name: str) -> StrategyResult:
-        curves, level = dict(self._curves)[name], self._config.level
-        ratios = np.mean([log_ratios(curves, draw) for draw in self._random_draws], axis=0)
-        interval = self._interval(ratios)
+        repeats, level = dict(self._repeats)[name], self._config.level
+        curves = Curves.of([one.course for one in repeats])
+        ratios = np.mean([log_ratios(curves, draw) for draw in self._random_curves], axis=0)
+        interval = self._interval(ratios, _errors(repeats), self._random_errors())
         to_mean = (curves.log_rmse - curves.log_mean_rmse)[:, 1:].mean(axis=1)
-        learns = self._interval(to_mean)[1] < 0.0
+        learns = self._interval(to_mean, _errors(repeats), _errors(repeats, of_mean=True))[1] < 0.0
         return StrategyResult(
             strategy=name,
             verdict=verdict_of(interval, learns=learns),
@@ -121,13 +117,25 @@ class _Comparison:
             curve=curves.points(),
         )
 
-    def _interval(self, ratios: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float]:
+    def _random_errors(self) -> list[FloatArray]:
+        """Per repeat (draws * rounds, h): every random contestant counts alike."""
+        by_draw = [_errors(repeats) for repeats in self._random]
+        return [np.concatenate(errors) for errors in zip(*by_draw, strict=True)]
+
+    def _interval(
+        self, ratios: FloatArray, errors: Sequence[FloatArray], others: Sequence[FloatArray]
+    ) -> Interval:
         return corrected_interval(
             ratios,
             level=self._config.level,
             strategies=self._strategies,
-            holdout_share=self._holdout_share,
+            row_variance=row_variance(errors, others, self._groups),
         )
+
+
+def _errors(repeats: Sequence[Contestant], *, of_mean: bool = False) -> list[FloatArray]:
+    """Per repeat (rounds, h) squared errors after each batch."""
+    return [np.stack(one.squared_errors[1:])[:, int(of_mean)] for one in repeats]
 
 
 def _report(

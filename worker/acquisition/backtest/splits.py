@@ -95,19 +95,18 @@ def shortage(data: BacktestData, config: BacktestConfig, splits: list[Split]) ->
     groups = len(np.unique(data.groups))
     if groups < LEAST_GROUPS and data.holdout is None:
         return f"A backtest needs {LEAST_GROUPS} groups to hold out some of them; there are {groups}."
-    holdout = min(len(split.holdout) for split in splits)
-    if holdout < LEAST_HOLDOUT:
-        return (
-            f"A backtest measures on at least {LEAST_HOLDOUT} held-out rows; here are {holdout} of "
-            f"{data.rows} labelled: label more, or raise holdout_fraction."
-        )
     bought = config.rounds * config.batch_size
-    needed = config.initial + math.ceil(LEAST_CHOICE * bought)
-    there = min(len(split.initial) + len(split.pool) for split in splits)
-    if there >= needed:
+    to_train = config.initial + math.ceil(LEAST_CHOICE * bought)
+    trainable = min(len(split.initial) + len(split.pool) for split in splits)
+    holdout = min(len(split.holdout) for split in splits)
+    if trainable >= to_train and holdout >= LEAST_HOLDOUT:
         return ""
+    lacking = max(0, to_train - trainable) + max(0, LEAST_HOLDOUT - holdout)
+    if data.holdout is None:  # of every further row a part is held out
+        share = config.holdout_fraction
+        lacking = max(lacking, math.ceil(max(to_train / (1 - share), LEAST_HOLDOUT / share)) - data.rows)
     return (
-        f"To start with {config.initial} rows and buy {bought} more with some choice, a backtest needs {needed} "
-        f"labelled rows beside the holdout; there are {there}: label {needed - there} more, or lower initial, "
-        "rounds or batch_size."
+        f"A backtest that starts with {config.initial} rows, buys {bought} more with some choice and measures on at "
+        f"least {LEAST_HOLDOUT} others needs about {data.rows + lacking} labelled rows; there are {data.rows}: label "
+        f"about {lacking} more, or lower initial, rounds or batch_size."
     )

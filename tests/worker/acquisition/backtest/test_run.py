@@ -146,10 +146,10 @@ class TestVerdicts:
         report = run_backtest(small_data(30), small_config())
         assert report.verdict is Verdict.NOT_ENOUGH_DATA
         assert {one.verdict for one in report.strategies} == {Verdict.NOT_ENOUGH_DATA}
-        assert "label more" in report.reason
+        assert "label about 25 more" in report.reason
         assert report.repeats == 0
         document = report.to_document()
-        assert "label more" in document["strategies"][0]["sentence"]
+        assert "label about 25 more" in document["strategies"][0]["sentence"]
         assert BacktestReport.from_document(json.loads(json.dumps(document))) == report
 
 

@@ -68,14 +68,20 @@ def test_only_rows_of_the_target_source_are_measured_on():
 @pytest.mark.parametrize(
     ("data", "changes", "message"),
     [
-        ({"n": 30}, {}, "measures on at least 10 held-out rows; here are 6 of 30"),
-        ({"n": 55}, {}, "needs 44 labelled rows beside the holdout; there are 44"),
-        ({"n": 50}, {}, "there are 40: label 4 more, or lower initial, rounds or batch_size"),
+        ({"n": 30}, {}, "needs about 55 labelled rows; there are 30: label about 25 more"),
+        ({"n": 54}, {}, "label about 1 more, or lower initial, rounds or batch_size"),
+        ({"n": 80}, {"holdout_fraction": 0.1}, "needs about 100 labelled rows"),
         ({"group": np.repeat(np.arange(4), 20)}, {}, "needs 5 groups to hold out some of them; there are 4"),
-        ({}, {"initial": 60}, "To start with 60 rows and buy 16 more with some choice"),
+        ({}, {"initial": 60}, "starts with 60 rows, buys 16 more with some choice"),
+        ({"holdout": np.arange(80) < 6}, {}, "about 84 labelled rows; there are 80: label about 4 more"),
+        ({"holdout": np.arange(80) < 60}, {}, "label about 24 more"),
     ],
 )
 def test_what_is_needed_is_said(data, changes, message):
     made, config = small_data(**data), small_config(**changes)
-    said = shortage(made, config, [draw_split(made, config, np.random.default_rng(0))])
-    assert message in said if "there are 44" not in message else said == ""
+    assert message in shortage(made, config, [draw_split(made, config, np.random.default_rng(0))])
+
+
+def test_so_many_rows_are_enough():
+    made, config = small_data(55), small_config()
+    assert shortage(made, config, [draw_split(made, config, np.random.default_rng(0))]) == ""
