@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Set
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from service.database.engine import unit_of_work
@@ -12,6 +14,7 @@ from service.ingest.report import as_document
 from service.lifecycles import UploadStatus
 from service.queue.client import enqueue
 from service.queue.messages import Message, TaskName
+from service.runs.heartbeat import Heartbeat
 from service.settings import Settings
 from service.uploads import originals, repository, service
 from service.uploads.schemas import UploadRequest
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
     from service.database.models import Upload
 
 logger = logging.getLogger(__name__)
-# A message normally arrives within milliseconds; after so long it is sent once more. Doubles are harmless.
-DELIVERY_GRACE_S = 60.0
 LONGEST_MESSAGE = 2000
 
 
@@ -38,7 +39,8 @@ def process(sessions: sessionmaker[Session], upload_id: int, settings: Settings)
         logger.info("upload %s is not queued: nothing to do", upload_id)
         return
     try:
-        report = read_original(upload, settings)
+        with Heartbeat(partial(_extend, sessions, upload, settings.run_lease_s), name=f"upload {upload_id}"):
+            report = read_original(upload, settings)
     except CrashscoutError as error:
         _end(sessions, upload, error.code, str(error))
     except Exception as error:
@@ -46,6 +48,11 @@ def process(sessions: sessionmaker[Session], upload_id: int, settings: Settings)
         raise
     else:
         _store(sessions, upload, report)
+
+
+def _extend(sessions: sessionmaker[Session], upload: Upload, lease_s: int) -> None:
+    with unit_of_work(sessions) as session:
+        repository.extend_lease(session, upload, lease_s=lease_s)
 
 
 def read_original(upload: Upload, settings: Settings) -> dict[str, Any]:
@@ -112,14 +119,14 @@ def _end(sessions: sessionmaker[Session], upload: Upload, code: str, message: st
         repository.finish(session, upload, status, error_code=code, error_message=message[:LONGEST_MESSAGE])
 
 
-def reap(session: Session, *, attempts: int) -> int:
-    """Send again what was never delivered or whose worker died; give up after `attempts`.
+def reap(session: Session, *, attempts: int) -> list[str]:
+    """Queue again what was read by a worker that died; give up after `attempts`.
 
     Returns:
-        How many uploads were touched.
+        A line for the log on each upload that was touched.
     """
-    lapsed = repository.lapsed(session)
-    for upload in lapsed:
+    lines = []
+    for upload in repository.lapsed(session):
         upload.lease_expires_at = None
         if upload.attempt < attempts:
             upload.status = UploadStatus.QUEUED
@@ -127,8 +134,16 @@ def reap(session: Session, *, attempts: int) -> int:
             upload.status = UploadStatus.ACCEPTED if upload.sample_ids is not None else UploadStatus.FAILED
             upload.error_code = "worker_lost"
             upload.error_message = f"The worker was lost {upload.attempt} times while it read the file."
-    session.flush()
-    waiting = repository.waiting(session, longer_than_s=DELIVERY_GRACE_S)
-    for upload in waiting:
-        enqueue(session, Message(TaskName.UPLOAD_READ, upload.id))
-    return len(lapsed) + len(waiting)
+        lines.append(f"upload {upload.id} lost its worker: {upload.status}")
+    return lines
+
+
+def resend(session: Session, *, grace_s: float, in_broker: Callable[[], Set[Message]]) -> list[str]:
+    """Send again the messages of queued uploads that no queue holds any more; see `runs.service.resend`."""
+    lines = []
+    for upload in repository.waiting(session, longer_than_s=grace_s):
+        message = Message(TaskName.UPLOAD_READ, upload.id)
+        if message not in in_broker():
+            enqueue(session, message)
+            lines.append(f"upload {upload.id} waits and no queue holds it: sent again")
+    return lines

@@ -26,6 +26,7 @@ def _compute(run: ActiveRun) -> None:
         served = load_surrogate(session, row)
     with run.transaction() as session:
         freeze(session, row, snapshot, device=str(device))
-    ranking = rank_snapshot(snapshot, campaign, served, row, device=device, progress=run.report)
+    with run.interruptible():
+        ranking = rank_snapshot(snapshot, campaign, served, row, device=device, progress=run.report)
     with run.transaction() as session:
         store_ranking(session, row, campaign, snapshot, ranking)

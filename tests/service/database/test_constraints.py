@@ -219,3 +219,24 @@ def test_a_file_that_came_to_nothing_may_come_again(store: Any, columns: dict[st
 def test_an_upload_tells_how_far_it_is(store: Any, columns: dict[str, Any], constraint: str) -> None:
     with refused(CheckViolation, constraint):
         store.insert("uploads", campaign_id=store.campaign_id, **columns)
+
+
+def test_a_run_succeeds_once(store: Any) -> None:
+    for outcome in ("lost", "late", "lost", "late", "succeeded"):
+        store.insert("run_attempts", outcome=outcome)
+    with refused(UniqueViolation, "uq_run_attempts_success"):
+        store.insert("run_attempts", outcome="succeeded", attempt=2)
+    store.insert("run_attempts", outcome="succeeded", run_kind="import_runs")
+
+
+@pytest.mark.parametrize(
+    ("columns", "constraint"),
+    [
+        ({"outcome": "asleep"}, "_outcome"),
+        ({"metrics": Jsonb({})}, "only_late_keeps_result"),
+        ({"artefact_sha256": "f" * 64}, "only_late_keeps_result"),
+    ],
+)
+def test_an_attempt_tells_how_it_ended(store: Any, columns: dict[str, Any], constraint: str) -> None:
+    with refused(CheckViolation, constraint):
+        store.insert("run_attempts", **columns)

@@ -16,7 +16,7 @@ from service.lifecycles import UploadStatus
 from service.signals import rolc, uncertainty
 from service.uploads import processing, repository
 from service.uploads import service as uploads
-from service.uploads.processing import DELIVERY_GRACE_S, process, reap
+from service.uploads.processing import process, reap, resend
 from tests.ev5_writer import SPEED_KMH, ev5_files, half_sine_g, usual_curves, zipped
 from tests.service.uploads.uploading import accept, campaign, parsed, read, samples, upload
 from tests.support import API, act, add_samples, assert_problem, move, pointers, propose, queued_messages
@@ -230,16 +230,21 @@ def change(sessions: Sessions, upload_id: int, **columns: Any) -> None:
 
 def reaped(sessions: Sessions) -> int:
     with unit_of_work(sessions) as session:
-        return reap(session, attempts=3)
+        return len(reap(session, attempts=3))
+
+
+def resent(sessions: Sessions) -> int:
+    with unit_of_work(sessions) as session:
+        return len(resend(session, grace_s=10, in_broker=frozenset))
 
 
 def test_an_upload_whose_message_was_lost_is_sent_again(
     client: TestClient, sessions: Sessions, broker_url: str
 ) -> None:
     upload_id = upload(client, campaign(client), zipped(ev5_files())).json()["id"]
-    assert reaped(sessions) == 0
-    change(sessions, upload_id, queued_at=datetime.now(UTC) - timedelta(seconds=DELIVERY_GRACE_S + 5))
-    assert reaped(sessions) == 1
+    assert resent(sessions) == 0
+    change(sessions, upload_id, queued_at=datetime.now(UTC) - timedelta(seconds=15))
+    assert resent(sessions) == 1
     assert queued_messages(broker_url, "io") == [("upload.read", [upload_id])] * 2
 
 

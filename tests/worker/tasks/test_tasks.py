@@ -31,7 +31,6 @@ from tests.worker.campaign import CAMPAIGN, rows, store
 from worker.demo.data import campaign_document
 from worker.simulation import sample_fleet
 from worker.storing import finite_document
-from worker.tasks import lifecycle
 from worker.tasks.acquisition import acquisition_rank
 from worker.tasks.lifecycle import ActiveRun, execute
 from worker.tasks.simulation import simulation_run
@@ -144,16 +143,14 @@ def test_labels_without_variance_fail_the_run_with_a_remedy(worker_sessions: Ses
     assert "target" in run.error_message
 
 
-def test_a_cancelled_run_stops_at_its_next_report(
-    worker_sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lifecycle, "REPORT_EVERY_S", 0.0)
+def test_a_cancelled_run_stops_at_its_next_report(worker_sessions: Sessions) -> None:
     run_id = request_valuation(worker_sessions, store(worker_sessions, rows(24, 6)))
 
     def compute(run: ActiveRun) -> None:
         run.report(0.1, "started")
         with unit_of_work(worker_sessions) as session:
             valuations.cancel(session, run_id, actor="test")
+        run.beat()
         run.report(0.2, "never written")
         raise AssertionError("the report must end the run")
 
@@ -177,6 +174,7 @@ def lose(sessions: Sessions, run_id: int) -> Callable[[ActiveRun], None]:
     def compute(run: ActiveRun) -> None:
         with unit_of_work(sessions) as session:
             session.get_one(ValuationRun, run_id).attempt += 1
+        run.beat()
         run.report(0.5, "too late")
 
     return compute
