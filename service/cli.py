@@ -106,7 +106,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000, data_dir: DataDir = None)
         load_settings(), data_folder=data_dir, host=host, port=port, announce=console.print
     ) as stack:
         console.print(f"Crashscout answers on {stack.url} (Ctrl-C stops it)")
-        keep_running(stack)
+        keep_running(stack, console.print)
 
 
 @app.command()
