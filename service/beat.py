@@ -20,7 +20,7 @@ from service.queue.client import QueueClient, send_after_commit
 from service.queue.messages import Message
 from service.runs import service as runs
 from service.settings import Settings
-from service.uploads import processing as uploads
+from service.uploads import reaping as uploads
 
 logger = logging.getLogger(__name__)
 # Of a lease: from the death of a worker until another one has its run pass one lease and two of these.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Set
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,6 @@ from service.errors import CrashscoutError
 from service.ingest import CrashTest, OccupantLabel, label_occupants, read_crash_test
 from service.ingest.report import as_document
 from service.lifecycles import UploadStatus
-from service.queue.client import enqueue
-from service.queue.messages import Message, TaskName
 from service.runs.heartbeat import Heartbeat
 from service.settings import Settings
 from service.uploads import originals, repository, service
@@ -117,33 +114,3 @@ def _end(sessions: sessionmaker[Session], upload: Upload, code: str, message: st
         message = f"not relabelled, the labels stay: {message}"
     with unit_of_work(sessions) as session:
         repository.finish(session, upload, status, error_code=code, error_message=message[:LONGEST_MESSAGE])
-
-
-def reap(session: Session, *, attempts: int) -> list[str]:
-    """Queue again what was read by a worker that died; give up after `attempts`.
-
-    Returns:
-        A line for the log on each upload that was touched.
-    """
-    lines = []
-    for upload in repository.lapsed(session):
-        upload.lease_expires_at = None
-        if upload.attempt < attempts:
-            upload.status = UploadStatus.QUEUED
-        else:
-            upload.status = UploadStatus.ACCEPTED if upload.sample_ids is not None else UploadStatus.FAILED
-            upload.error_code = "worker_lost"
-            upload.error_message = f"The worker was lost {upload.attempt} times while it read the file."
-        lines.append(f"upload {upload.id} lost its worker: {upload.status}")
-    return lines
-
-
-def resend(session: Session, *, grace_s: float, in_broker: Callable[[], Set[Message]]) -> list[str]:
-    """Send again the messages of queued uploads that no queue holds any more; see `runs.service.resend`."""
-    lines = []
-    for upload in repository.waiting(session, longer_than_s=grace_s):
-        message = Message(TaskName.UPLOAD_READ, upload.id)
-        if message not in in_broker():
-            enqueue(session, message)
-            lines.append(f"upload {upload.id} waits and no queue holds it: sent again")
-    return lines

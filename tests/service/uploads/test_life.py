@@ -16,7 +16,8 @@ from service.lifecycles import UploadStatus
 from service.signals import rolc, uncertainty
 from service.uploads import processing, repository
 from service.uploads import service as uploads
-from service.uploads.processing import process, reap, resend
+from service.uploads.processing import process
+from service.uploads.reaping import reap, resend
 from tests.ev5_writer import SPEED_KMH, ev5_files, half_sine_g, usual_curves, zipped
 from tests.service.uploads.uploading import accept, campaign, parsed, read, samples, upload
 from tests.support import API, act, add_samples, assert_problem, move, pointers, propose, queued_messages
