@@ -19,7 +19,8 @@ class Heartbeat:
     """Calls `beat` now and then while its block runs.
 
     A thread is enough: numpy, torch and psycopg give the interpreter free while they compute or wait, and so
-    does Python code every 5 ms. The longest pause between two beats that was measured is in the test of it.
+    does Python code every 5 ms. The longest pause that was measured is 1.6 s (valuation of 20,000 samples, on a
+    machine with five times as much to do as it has cores), a twentieth of the ordinary lease.
 
     A database that is away is no reason to stop working: the next beat tries again.
     """

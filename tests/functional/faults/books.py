@@ -61,6 +61,12 @@ class Book:
         assert self.status(kind, key)[0] == "succeeded", self.there.http.get(f"/{kind}/{key}").json()
         return time.monotonic() - started
 
+    def failures(self) -> list[str]:
+        """Why runs have failed."""
+        statement = "SELECT id, error_message FROM {} WHERE campaign_id = %s AND status = 'failed'"
+        found = [self.there.query(statement.format(table), self.campaign_id) for table in TABLES.values()]
+        return [str(row) for rows in found for row in rows]
+
     def check(self) -> dict[str, int]:
         """Count what was lost, doubled, stuck or has other bytes than its like; each must be 0."""
         counts = {"lost": 0, "doubled": 0, "stuck": 0, "changed": self._changed()}

@@ -37,7 +37,7 @@ class Table:
         for book in books:
             total = {name: count + book.check()[name] for name, count in total.items()}
         self.lines.append(f"| {fault} | {' | '.join(map(str, total.values()))} | {seconds:.1f} |")
-        assert not any(total.values()), self.lines[-1]
+        assert not any(total.values()), (self.lines[-1], [book.failures() for book in books])
         assert seconds <= RECOVERY_S, self.lines[-1]
 
     def __str__(self) -> str:

@@ -19,6 +19,8 @@ import redis
 from service.embedded import postgres_server
 from service.embedded.folders import REDIS_SOCKET, choose_socket_folder
 from service.embedded.processes import choose_engine_user
+from service.queue.client import QueueClient
+from service.queue.messages import Message, TaskName
 from service.stack import free_port, log_folder
 from tests.support import psycopg_url
 
@@ -133,6 +135,13 @@ class Installation:
     def kill(self, name: str) -> None:
         """`kill -9`; nobody gets to tidy up."""
         kill(self.pid(name))
+
+    def send_to_all(self, task: TaskName, row_id: int, *, times: int = 1) -> None:
+        """As many further messages as there are workers."""
+        queue = QueueClient(self.broker_url)
+        for _ in range(times * len(self.workers())):
+            assert queue.send(Message(task, row_id))
+        queue.close()
 
     def keep_spare(self) -> None:
         """See that there is a worker beside that of `serve`, which starts its own again."""

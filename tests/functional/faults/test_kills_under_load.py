@@ -50,7 +50,9 @@ class Load:
         try:
             for _ in range(OPEN_RUNS - len(self.open_runs())):
                 rounds = len(self.ranked.asked["acquisition-rounds"])
-                if rounds < MOST_ROUNDS and self.rng.random() < 0.3:
+                # Of two rounds at once the second one is refused its candidates: that is no fault.
+                alone = not any(kind == "acquisition-rounds" for kind, _ in self.open_runs())
+                if alone and rounds < MOST_ROUNDS and self.rng.random() < 0.5:
                     self.ranked.rank()
                 else:
                     self.valued.value(epochs=self.rng.choice([20, 150]))

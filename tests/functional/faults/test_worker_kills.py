@@ -10,12 +10,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from service.queue.messages import TaskName
 from tests.functional.faults.books import TABLES, Book
 from tests.functional.faults.conftest import ALL, Table
 from tests.functional.faults.installation import Installation, kill, stopped, wait_until
 
 pytestmark = pytest.mark.functional
 VALUATION, RANKING = "valuation-runs", "acquisition-rounds"
+TASKS = {VALUATION: TaskName.VALUATION_RUN, RANKING: TaskName.ACQUISITION_RANK}
 # Long enough to be met in the middle.
 EPOCHS = 300
 
@@ -53,6 +55,7 @@ def claiming(book: Book, kind: str) -> Iterator[int]:
         with stopped(victim):
             key = ask(book, kind)
             locks.enter_context(there.holding(f"SELECT 1 FROM {TABLES[kind]} WHERE id = {key} FOR UPDATE"))
+            there.send_to_all(TASKS[kind], key)  # those that are stopped may have been given the first one
         there.wait_until_blocked(f"UPDATE {TABLES[kind]} SET status%")
         kill(victim)
     yield key
