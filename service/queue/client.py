@@ -41,6 +41,7 @@ def make_celery(broker_url: str) -> Celery:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker waits for its broker however long that is away
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # the row tells whose a run is, not the broker
         broker_transport_options={
             "visibility_timeout": VISIBILITY_TIMEOUT_S,
             "socket_connect_timeout": BROKER_TIMEOUT_S,

@@ -1,5 +1,6 @@
 """An upload's way: plan against test, new label definitions, lost workers, races."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from service.database.engine import unit_of_work
 from service.database.models import Upload
 from service.ingest import labels
 from service.lifecycles import UploadStatus
+from service.runs import heartbeat
 from service.signals import rolc, uncertainty
 from service.uploads import processing, repository
 from service.uploads import service as uploads
@@ -323,3 +325,22 @@ def test_every_allowed_change_of_the_life_cycle_can_happen() -> None:
     for _ in UploadStatus:
         reached |= {after for status in reached for after in status.allowed}
     assert reached == set(UploadStatus)
+
+
+def test_a_long_reading_keeps_its_lease(
+    client: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "BEAT_EVERY_S", 0.02)
+    upload_id = upload(client, campaign(client), zipped(ev5_files())).json()["id"]
+    real, leases = processing.read_original, []
+
+    def slow(row: Upload, settings: Any) -> dict[str, Any]:
+        for _ in range(3):
+            with sessions() as session:
+                leases.append(session.get_one(Upload, upload_id).lease_expires_at)
+            time.sleep(0.3)
+        return real(row, settings)
+
+    monkeypatch.setattr(processing, "read_original", slow)
+    assert read(client, upload_id)["status"] == "parsed"
+    assert leases == sorted(set(leases))
