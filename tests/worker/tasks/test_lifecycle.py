@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from tests.worker.tasks.test_tasks import read, request_valuation
 from worker.tasks.lifecycle import ActiveRun, execute
 
 Sessions = sessionmaker[Session]
+LONG_S = 30.0
 Compute = Callable[[ActiveRun], None]
 
 
@@ -51,10 +53,10 @@ def outcomes(sessions: Sessions, row: ValuationRun) -> list[AttemptOutcome]:
         return [line.outcome for line in runs.history(session, row)]
 
 
-def work(seconds: float) -> None:
-    """Python and numpy without a pause, as a training is."""
-    matrix, end = np.random.default_rng(0).normal(size=(300, 300)), time.monotonic() + seconds
-    while time.monotonic() < end:
+def work(until: Callable[[], object] = lambda: False) -> None:
+    """Python and numpy without a pause, as a training is; for long, or until something is so."""
+    matrix, end = np.random.default_rng(0).normal(size=(300, 300)), time.monotonic() + LONG_S
+    while time.monotonic() < end and not until():
         matrix = np.tanh(matrix @ matrix)
         sum(number * number for number in range(10_000))
 
@@ -62,10 +64,14 @@ def work(seconds: float) -> None:
 def test_work_that_never_reports_keeps_its_lease(worker_sessions: Sessions, run_id: int) -> None:
     leases = []
 
+    def lease() -> datetime:
+        found: datetime = read(worker_sessions, ValuationRun, run_id).lease_expires_at
+        return found
+
     def compute(run: ActiveRun) -> None:
         for _ in range(3):
-            leases.append(read(worker_sessions, ValuationRun, run_id).lease_expires_at)
-            work(0.3)
+            leases.append(lease())
+            work(until=lambda: lease() > leases[-1])
 
     run(worker_sessions, run_id, compute)
     assert leases == sorted(set(leases))
@@ -74,11 +80,14 @@ def test_work_that_never_reports_keeps_its_lease(worker_sessions: Sessions, run_
 def test_what_was_reported_last_is_written_by_the_heartbeat(worker_sessions: Sessions, run_id: int) -> None:
     written = []
 
+    def progress() -> tuple[float, str]:
+        row = read(worker_sessions, ValuationRun, run_id)
+        return row.progress, row.progress_message
+
     def compute(run: ActiveRun) -> None:
         run.report(0.25, "an epoch")
-        work(0.3)
-        row = read(worker_sessions, ValuationRun, run_id)
-        written.append((row.progress, row.progress_message))
+        work(until=lambda: progress()[0] > 0)
+        written.append(progress())
 
     run(worker_sessions, run_id, compute)
     assert written == [(0.25, "an epoch")]
@@ -94,13 +103,13 @@ def test_a_cancellation_reaches_a_computation_that_never_reports(
         try:
             with run.interruptible():
                 cancel(worker_sessions, run_id)
-                work(20)
+                work()
         finally:
             seconds.append(time.monotonic() - started)
 
     row = run(worker_sessions, run_id, compute)
     assert row.status is RunStatus.CANCELLED
-    assert seconds[0] < 2
+    assert seconds[0] < LONG_S
     assert outcomes(worker_sessions, row) == [AttemptOutcome.CANCELLED]
 
 
@@ -111,10 +120,11 @@ def test_no_transaction_is_interrupted(worker_sessions: Sessions, run_id: int) -
         with run.interruptible():
             with run.transaction() as session:
                 cancel(worker_sessions, run_id)
-                work(0.3)
+                work(until=lambda: run._verdict)
+                run.interrupt()  # as the signal does
                 session.execute(text("SELECT 1"))
                 passed.append("transaction")
-            work(20)
+            work()
 
     assert run(worker_sessions, run_id, compute).status is RunStatus.CANCELLED
     assert passed == ["transaction"]
@@ -151,7 +161,7 @@ def test_a_run_that_another_worker_has_is_left_at_once(worker_sessions: Sessions
         with unit_of_work(worker_sessions) as session:
             session.get_one(ValuationRun, run_id).attempt += 1
         with run.interruptible():
-            work(20)
+            work()
 
     row = run(worker_sessions, run_id, compute)
     assert (row.status, row.attempt) == (RunStatus.RUNNING, 2)
@@ -170,12 +180,11 @@ def test_a_heartbeat_outlives_an_outage_of_the_database(
     def compute(run: ActiveRun) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(repository, "LONGEST_WAIT_MS", "no number")  # a statement that the database refuses
-            time.sleep(0.2)
+            work(until=lambda: "can give no sign of life" in caplog.text)
         run.report(0.7, "after the outage")
-        time.sleep(0.3)
-        assert read(worker_sessions, ValuationRun, run_id).progress == 0.7
+        work(until=lambda: read(worker_sessions, ValuationRun, run_id).progress)
 
-    run(worker_sessions, run_id, compute)
+    assert run(worker_sessions, run_id, compute).progress == 0.7
     assert caplog.text.count("can give no sign of life") == 1
 
 
