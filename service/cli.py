@@ -106,7 +106,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000, data_dir: DataDir = None)
         load_settings(), data_folder=data_dir, host=host, port=port, announce=console.print
     ) as stack:
         console.print(f"Crashscout answers on {stack.url} (Ctrl-C stops it)")
-        keep_running(stack)
+        keep_running(stack, console.print)
 
 
 @app.command()
@@ -131,10 +131,10 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
 @app.command()
 def beat() -> None:
-    """Send the periodic messages: one process beside any number of workers."""
-    from service.queue.beat import run_beat
+    """Keep the house: runs of lost workers, lost messages. One process beside any number of workers."""
+    from service.beat import run_beat
 
-    run_beat(load_settings(engines=True).broker_url)
+    run_beat(load_settings(engines=True))
 
 
 @app.command()

@@ -25,6 +25,22 @@ class RunStatus(StrEnum):
         return self in {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}
 
 
+class AttemptOutcome(StrEnum):
+    """How one attempt at a run ended.
+
+    A worker claims a run: an attempt begins. It ends as the run does (succeeded, failed, cancelled), or the run
+    goes on in another attempt: lost (no sign of life, or the database was away), handed_back (a slice of a long
+    run is done). late: a result came after the attempt was lost and the run had changed hands or ended.
+    """
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    HANDED_BACK = "handed_back"
+    LATE = "late"
+
+
 class UploadStatus(StrEnum):
     """Life of an upload: a file is read by a worker, looked at by people, and then becomes samples or not.
 

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     worker_threads: int = Field(
         1, ge=1, description="CPU threads of one worker; the networks are too small for more."
     )
-    run_lease_s: int = Field(120, ge=10, description="A run without a sign of life for so long is retried.")
+    run_lease_s: int = Field(30, ge=3, description="A run without a sign of life for so long is retried.")
     run_attempts: int = Field(3, ge=1, description="How often a run is tried before it fails.")
     max_body_mib: int = Field(64, ge=1, description="Largest request body.")
     max_upload_mib: int = Field(256, ge=1, description="Largest uploaded file.")

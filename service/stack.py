@@ -26,11 +26,59 @@ from service.settings import Settings
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 15.0
 LOG_TAIL_LINES = 15
+WATCH_EVERY_S = 0.5
+# What ends by itself so often in a row, each time so soon after its start, will not run the next time either.
+MOST_FAILURES = 5
+SOON_S = 10.0
 # The commands that docker-compose.yml runs as containers of their own.
 CHILDREN = {"api": ["api"], "worker": ["worker"], "beat": ["beat"]}
 # Addresses to listen on that are none to connect to.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 Announce = Callable[[str], None]
+
+
+class Child:
+    """A process of ours, with what it takes to start it again."""
+
+    def __init__(self, name: str, command: list[str], log: Path, environment: dict[str, str]) -> None:
+        self.name = name
+        self.log = log
+        self._command = command
+        self._environment = environment
+        self._failures = 0
+        self.start()
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        self.process = _start(self._command, self.log, self._environment)
+
+    def check(self) -> None:
+        """Raise when it has ended.
+
+        Raises:
+            UnavailableError: with the end of its log.
+        """
+        if self.process.poll() is not None:
+            raise UnavailableError(
+                f"The {self.name} ended with status {self.process.returncode}:\n{_tail(self.log)}",
+                hint=f"The whole log: {self.log}",
+            )
+
+    def mend(self) -> bool:
+        """Start it again when it has ended; True when it had.
+
+        Raises:
+            UnavailableError: it ends by itself, time and again, soon after its start.
+        """
+        status = self.process.poll()
+        if status is None:
+            return False
+        failed = status >= 0 and time.monotonic() - self._started_at < SOON_S  # below 0: killed by a signal
+        self._failures = self._failures + 1 if failed else 0
+        if self._failures == MOST_FAILURES:
+            self.check()
+        self.start()
+        return True
 
 
 @dataclass(frozen=True)
@@ -39,20 +87,20 @@ class Stack:
 
     url: str
     data_folder: Path
-    children: dict[str, subprocess.Popen[bytes]]
+    engines: EmbeddedEngines | None
+    children: list[Child]
 
-    def check(self) -> None:
-        """Raise when a child has ended.
+    def mend(self) -> list[str]:
+        """Start again what has ended: one killed process is no reason to end the others.
 
         Raises:
-            UnavailableError: naming the child, with the end of its log.
+            UnavailableError: a child or an engine ends time and again.
+
+        Returns:
+            The names of what was started.
         """
-        for name, child in self.children.items():
-            if child.poll() is not None:
-                raise UnavailableError(
-                    f"The {name} ended with status {child.returncode}:\n{_tail(self.log(name))}",
-                    hint=f"The whole log: {self.log(name)}",
-                )
+        engines = self.engines.restart_ended() if self.engines else []
+        return [*engines, *(child.name for child in self.children if child.mend())]
 
     def log(self, name: str) -> Path:
         return log_folder(self.data_folder) / f"{name}.log"
@@ -113,7 +161,7 @@ def running_stack(
     check_address(host, port, settings)
     folder = (data_folder or settings.data_dir or default_data_folder()).expanduser().resolve()
     with ExitStack() as cleanup:
-        database_url, broker_url = settings.database_url, settings.broker_url
+        database_url, broker_url, engines = settings.database_url, settings.broker_url, None
         if not (database_url and broker_url):
             announce(f"starting Postgres and Redis in {folder}")
             engines = cleanup.enter_context(EmbeddedEngines(folder))
@@ -127,22 +175,27 @@ def running_stack(
         upgrade(database_url)
         check_broker(broker_url)
         announce("starting the API and the worker")
-        stack = Stack(url_of(host, port), folder, {})
+        stack = Stack(url_of(host, port), folder, engines, [])
         cleanup.callback(_stop, stack.children)
         for name, command in CHILDREN.items():
             options = ["--host", host, "--port", str(port)] if name == "api" else []
-            stack.children[name] = _start([*command, *options], stack.log(name), environment)
+            stack.children.append(Child(name, [*command, *options], stack.log(name), environment))
         _wait_until_ready(stack, name=settings.allowed_hosts[0])
         yield stack
 
 
-def keep_running(stack: Stack) -> None:
-    """Watch the children until somebody stops us; Ctrl-C and SIGTERM are the ordinary ways."""
+def keep_running(stack: Stack, announce: Announce) -> None:
+    """Keep all of it running until somebody stops us; Ctrl-C and SIGTERM are the ordinary ways.
+
+    Raises:
+        UnavailableError: a part ends time and again.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while True:
-            stack.check()
-            time.sleep(0.5)
+            for name in stack.mend():
+                announce(f"the {name} had ended and was started again")
+            time.sleep(WATCH_EVERY_S)
     except KeyboardInterrupt:
         return
 
@@ -165,7 +218,8 @@ def _wait_until_ready(stack: Stack, *, name: str) -> None:
     """Ask under a `name` that the service goes by: its address need not be one of them."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
-        stack.check()
+        for child in stack.children:
+            child.check()
         try:
             if httpx.get(f"{stack.url}/health/ready", headers={"Host": name}, timeout=5.0).is_success:
                 return
@@ -176,17 +230,18 @@ def _wait_until_ready(stack: Stack, *, name: str) -> None:
     raise UnavailableError(message, hint=f"The whole log: {stack.log('api')}")
 
 
-def _stop(children: dict[str, subprocess.Popen[bytes]]) -> None:
+def _stop(children: list[Child]) -> None:
     """Ask all to end, then insist: a run that is cut short is taken up again at the next start."""
-    for child in children.values():
-        child.terminate()
+    processes = [child.process for child in children]
+    for process in processes:
+        process.terminate()
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    for child in children.values():
+    for process in processes:
         try:
-            child.wait(max(0.0, deadline - time.monotonic()))
+            process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+            process.kill()
+            process.wait()
 
 
 def _tail(log: Path) -> str:

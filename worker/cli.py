@@ -12,7 +12,7 @@ from service.settings import load_settings
 
 def worker(
     queues: Annotated[
-        str, typer.Option(help="Comma-separated: gpu trains, cpu simulates, io keeps the house.")
+        str, typer.Option(help="Comma-separated: gpu trains, cpu simulates, io reads uploads and imports.")
     ] = "gpu,cpu,io",
 ) -> None:
     """Run one worker process (pool solo: CUDA is never touched before a fork); one per GPU."""

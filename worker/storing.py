@@ -57,11 +57,14 @@ def store_valuation(
 ) -> None:
     """Values, surrogate and metrics, once: nothing is stored when the run is no longer ours."""
     metrics = finite_document(metrics)
+    artefact = outcome.surrogate.to_bytes()
+    artefact_sha256 = hashlib.sha256(artefact).hexdigest()
     if not runs.finish(
         session,
         ValuationRun,
         run,
         RunStatus.SUCCEEDED,
+        artefact_sha256=artefact_sha256,
         metrics=metrics,
         progress=1.0,
         progress_message="done",
@@ -81,14 +84,13 @@ def store_valuation(
     names = ("sample_id", "value", "spread", "weight", "rank", "value_target_loss", "value_transport")
     rows = [{"valuation_run_id": run.id, **dict(zip(names, values, strict=True))} for values in columns]
     valuations.insert_values(session, rows)
-    artefact = outcome.surrogate.to_bytes()
     valuations.add_surrogate(
         session,
         SurrogateRow(
             campaign_id=run.campaign_id,
             valuation_run_id=run.id,
             artefact=artefact,
-            artefact_sha256=hashlib.sha256(artefact).hexdigest(),
+            artefact_sha256=artefact_sha256,
             metrics=metrics,
         ),
     )

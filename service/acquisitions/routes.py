@@ -23,6 +23,8 @@ from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, 
 from service.lifecycles import RecommendationStatus
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.runs import service as runs
+from service.runs.schemas import AttemptRead
 
 router = APIRouter(tags=["acquisition rounds"], route_class=GuardedRoute)
 RETRY_AFTER_S = 2
@@ -64,6 +66,15 @@ def read_acquisition_round(round_id: int, session: SessionDep, response: Respons
     if not round_.status.is_terminal:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return round_
+
+
+@router.get("/acquisition-rounds/{round_id}/attempts", responses=responses(404))
+def list_acquisition_round_attempts(round_id: int, session: SessionDep) -> list[AttemptRead]:
+    """How each attempt at the round's computation ended, oldest first: also those whose worker was lost."""
+    return [
+        AttemptRead.model_validate(line)
+        for line in runs.history(session, service.get_round(session, round_id))
+    ]
 
 
 @router.post("/acquisition-rounds/{round_id}:cancel", responses=responses(404, 409))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +27,9 @@ from service.embedded.folders import (
 )
 from service.embedded.processes import EngineProcess, EngineUser, choose_engine_user
 from service.errors import UnavailableError
+
+RESTARTS = 10
+RESTART_PAUSE_S = 1.0
 
 
 class EmbeddedEngines:
@@ -161,6 +166,36 @@ class EmbeddedEngines:
     @property
     def _binary_cache(self) -> Path:
         return self._folder / "binaries"
+
+    def restart_ended(self) -> list[str]:
+        """Start again, on the same data and sockets, what was killed or failed; wait until it answers.
+
+        Raises:
+            UnavailableError: one does not start, tried several times.
+
+        Returns:
+            The names of those that were started.
+        """
+        ended = [process for process in self._processes if process.has_ended]
+        for process in ended:
+            # A killed Postgres is refused a new start until the last of its processes has noticed.
+            for _ in range(RESTARTS - 1):
+                try:
+                    self._restart(process)
+                    break
+                except UnavailableError:
+                    time.sleep(RESTART_PAUSE_S)
+            else:
+                self._restart(process)
+        return [process.name for process in ended]
+
+    def _restart(self, process: EngineProcess) -> None:
+        assert self._spawner is not None
+        if process.name == "postgres":
+            postgres_server.remove_stale_pid_file(self._folder / "postgres")
+        process.start(self._spawner, user=self._user, lock_fd=self._lock.descriptor)
+        answers = {"postgres": postgres_server.answers, "redis": redis_server.answers}[process.name]
+        process.wait_until_ready(partial(answers, self._sockets))
 
     def stop(self) -> None:
         """Stop both, free the folder. Harmless when nothing runs."""

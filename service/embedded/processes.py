@@ -129,6 +129,11 @@ class EngineProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """It was started and runs no more: somebody killed it, or it failed."""
+        return self._process is not None and self._process.poll() is not None
+
     def wait_until_ready(self, answers: Callable[[], bool]) -> None:
         """Poll until the engine answers; raise with the end of its log when it ends or takes too long."""
         assert self._process is not None

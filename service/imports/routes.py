@@ -9,6 +9,8 @@ from service.imports import service
 from service.imports.schemas import ImportRead, ImportRequest
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.runs import service as runs
+from service.runs.schemas import AttemptRead
 
 router = APIRouter(tags=["imports"], route_class=GuardedRoute)
 # Seconds after which a client may usefully ask again.
@@ -49,6 +51,12 @@ def read_import(run_id: int, session: SessionDep, response: Response) -> ImportR
     if not run.status.is_terminal:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return run
+
+
+@router.get("/imports/{run_id}/attempts", responses=responses(404))
+def list_import_attempts(run_id: int, session: SessionDep) -> list[AttemptRead]:
+    """How each attempt at the run ended, oldest first: also those whose worker was lost."""
+    return [AttemptRead.model_validate(line) for line in runs.history(session, service.get(session, run_id))]
 
 
 @router.post("/imports/{run_id}:cancel", responses=responses(404, 409))

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Queue(StrEnum):
-    """GPU trains, CPU simulates and reads, IO talks to the outside and keeps the house."""
+    """GPU trains, CPU simulates and reads, IO talks to the outside."""
 
     GPU = "gpu"
     CPU = "cpu"
@@ -20,7 +20,6 @@ class TaskName(StrEnum):
     SIMULATION_RUN = "simulation.run"
     UPLOAD_READ = "upload.read"
     IMPORT_RUN = "import.run"
-    RUNS_REAP = "runs.reap"
 
 
 QUEUE_OF_TASK = {
@@ -29,7 +28,6 @@ QUEUE_OF_TASK = {
     TaskName.SIMULATION_RUN: Queue.CPU,
     TaskName.UPLOAD_READ: Queue.IO,
     TaskName.IMPORT_RUN: Queue.IO,
-    TaskName.RUNS_REAP: Queue.IO,
 }
 
 

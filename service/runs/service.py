@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable, Set
 from typing import TYPE_CHECKING
 
 from service.audit import repository as audit
-from service.database.models import AcquisitionRound, ImportRun, ValuationRun
+from service.database.models import AcquisitionRound, ImportRun, RunAttempt, ValuationRun
 from service.errors import ConflictError
-from service.lifecycles import RunStatus
+from service.lifecycles import AttemptOutcome, RunStatus
 from service.queue.client import enqueue
 from service.queue.messages import Message, TaskName
 from service.runs import repository
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
 AnyRun = ValuationRun | AcquisitionRound | ImportRun
@@ -22,8 +24,7 @@ TASK_OF_RUN: dict[type[AnyRun], TaskName] = {
     AcquisitionRound: TaskName.ACQUISITION_RANK,
     ImportRun: TaskName.IMPORT_RUN,
 }
-# A message normally arrives within milliseconds; after so long it is sent once more. Doubles are harmless.
-DELIVERY_GRACE_S = 60.0
+LOST = "waiting: the worker before was lost"
 
 
 def submit(session: Session, run: AnyRun, *, actor: str) -> None:
@@ -51,40 +52,71 @@ def cancel(session: Session, run: AnyRun, *, actor: str) -> None:
         raise ConflictError(message, hint="Only a queued or running one can be cancelled.")
     run.cancel_requested = True
     if run.status is RunStatus.QUEUED:
-        run.status = RunStatus.CANCELLED
-        run.finished_at = datetime.now(UTC)
         run.progress_message = "cancelled before it started"
-        repository.forget_checkpoint(session, run)
+        repository.close(session, run, RunStatus.CANCELLED)
     audit.record(session, actor, "cancel", run.__tablename__, run.id, campaign_id=run.campaign_id)
 
 
-def reap(session: Session, *, attempts: int) -> int:
-    """Send again what was never delivered or whose worker died; give up after `attempts`.
+def history(session: Session, run: AnyRun) -> Sequence[RunAttempt]:
+    """How each attempt at the run ended, oldest first; the one under way stands in the run itself."""
+    return repository.attempts(session, run)
+
+
+def reap(session: Session, *, attempts: int) -> list[str]:
+    """Take runs from workers that gave no sign of life; one whose worker was lost `attempts` times fails.
 
     Returns:
-        How many runs were touched.
+        A line for the log on each run that was touched.
     """
-    touched = 0
-    for kind, task in TASK_OF_RUN.items():
+    lines = []
+    for kind in TASK_OF_RUN:
         for run in repository.lapsed(session, kind):
-            _retry_or_fail(run, attempts)
-            if run.status.is_terminal:
-                repository.forget_checkpoint(session, run)
-            touched += 1
-        session.flush()
-        for run in repository.waiting(session, kind, longer_than_s=DELIVERY_GRACE_S):
-            enqueue(session, Message(task, run.id))
-            touched += 1
-    return touched
+            lose(
+                session, run, attempts=attempts, reason=f"no sign of life; it was at '{run.progress_message}'"
+            )
+            lines.append(f"{kind.__tablename__} {run.id} lost its worker {run.worker}: {run.status}")
+    return lines
 
 
-def _retry_or_fail(run: AnyRun, attempts: int) -> None:
+def resend(session: Session, *, grace_s: float, in_broker: Callable[[], Set[Message]]) -> list[str]:
+    """Send again the messages of queued runs that no queue holds any more.
+
+    A message that was sent `grace_s` ago has arrived, waits in the broker, or is lost. `in_broker` gives those
+    that wait there; it is asked only when a run has waited for so long.
+
+    Returns:
+        A line for the log on each run that was touched.
+    """
+    lines = []
+    for kind, task in TASK_OF_RUN.items():
+        for run in repository.waiting(session, kind, longer_than_s=grace_s):
+            message = Message(task, run.id)
+            if message not in in_broker():
+                repository.mark_sent(run)
+                enqueue(session, message)
+                lines.append(f"{kind.__tablename__} {run.id} waits and no queue holds it: sent again")
+    return lines
+
+
+def lose(session: Session, run: AnyRun, *, attempts: int, reason: str) -> None:
+    """End the attempt of a locked run as lost: the run waits for another, or fails when it had enough.
+
+    The reaper of this or the next pass sends it.
+    """
+    repository.record(session, run, AttemptOutcome.LOST, message=reason)
+    session.flush()
+    lost = repository.count_lost(session, run)
     run.lease_expires_at = None
     if run.cancel_requested:
-        run.status, run.finished_at = RunStatus.CANCELLED, datetime.now(UTC)
-    elif run.attempt < attempts:
-        run.status, run.progress_message = RunStatus.QUEUED, "waiting: the worker before was lost"
+        repository.close(session, run, RunStatus.CANCELLED)
+    elif lost < attempts:
+        run.status, run.progress_message = RunStatus.QUEUED, LOST
     else:
-        run.status, run.finished_at = RunStatus.FAILED, datetime.now(UTC)
-        run.error_code = "worker_lost"
-        run.error_message = f"The worker was lost {run.attempt} times; see its log, then request a new run."
+        run.error_code, run.error_message = "worker_lost", _obituary(repository.attempts(session, run), lost)
+        repository.close(session, run, RunStatus.FAILED)
+
+
+def _obituary(ended: Sequence[RunAttempt], lost: int) -> str:
+    lines = [f"attempt {line.attempt} on {line.worker}: {line.message}" for line in ended]
+    head = f"The worker was lost {lost} times; see its log, then request a new run."
+    return "\n".join([head, *lines])[:2000]

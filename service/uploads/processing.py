@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from service.database.engine import unit_of_work
@@ -10,8 +11,7 @@ from service.errors import CrashscoutError
 from service.ingest import CrashTest, OccupantLabel, label_occupants, read_crash_test
 from service.ingest.report import as_document
 from service.lifecycles import UploadStatus
-from service.queue.client import enqueue
-from service.queue.messages import Message, TaskName
+from service.runs.heartbeat import Heartbeat
 from service.settings import Settings
 from service.uploads import originals, repository, service
 from service.uploads.schemas import UploadRequest
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from service.database.models import Upload
 
 logger = logging.getLogger(__name__)
-# A message normally arrives within milliseconds; after so long it is sent once more. Doubles are harmless.
-DELIVERY_GRACE_S = 60.0
 LONGEST_MESSAGE = 2000
 
 
@@ -38,7 +36,8 @@ def process(sessions: sessionmaker[Session], upload_id: int, settings: Settings)
         logger.info("upload %s is not queued: nothing to do", upload_id)
         return
     try:
-        report = read_original(upload, settings)
+        with Heartbeat(partial(_extend, sessions, upload, settings.run_lease_s), name=f"upload {upload_id}"):
+            report = read_original(upload, settings)
     except CrashscoutError as error:
         _end(sessions, upload, error.code, str(error))
     except Exception as error:
@@ -46,6 +45,11 @@ def process(sessions: sessionmaker[Session], upload_id: int, settings: Settings)
         raise
     else:
         _store(sessions, upload, report)
+
+
+def _extend(sessions: sessionmaker[Session], upload: Upload, lease_s: int) -> None:
+    with unit_of_work(sessions) as session:
+        repository.extend_lease(session, upload, lease_s=lease_s)
 
 
 def read_original(upload: Upload, settings: Settings) -> dict[str, Any]:
@@ -110,25 +114,3 @@ def _end(sessions: sessionmaker[Session], upload: Upload, code: str, message: st
         message = f"not relabelled, the labels stay: {message}"
     with unit_of_work(sessions) as session:
         repository.finish(session, upload, status, error_code=code, error_message=message[:LONGEST_MESSAGE])
-
-
-def reap(session: Session, *, attempts: int) -> int:
-    """Send again what was never delivered or whose worker died; give up after `attempts`.
-
-    Returns:
-        How many uploads were touched.
-    """
-    lapsed = repository.lapsed(session)
-    for upload in lapsed:
-        upload.lease_expires_at = None
-        if upload.attempt < attempts:
-            upload.status = UploadStatus.QUEUED
-        else:
-            upload.status = UploadStatus.ACCEPTED if upload.sample_ids is not None else UploadStatus.FAILED
-            upload.error_code = "worker_lost"
-            upload.error_message = f"The worker was lost {upload.attempt} times while it read the file."
-    session.flush()
-    waiting = repository.waiting(session, longer_than_s=DELIVERY_GRACE_S)
-    for upload in waiting:
-        enqueue(session, Message(TaskName.UPLOAD_READ, upload.id))
-    return len(lapsed) + len(waiting)

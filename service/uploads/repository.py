@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, func, select, update
@@ -57,11 +57,22 @@ def claim(session: Session, upload_id: int, *, lease_s: int) -> Upload | None:
         .values(
             status=UploadStatus.RUNNING,
             attempt=Upload.attempt + 1,
-            lease_expires_at=datetime.now(UTC) + timedelta(seconds=lease_s),
+            lease_expires_at=func.now() + timedelta(seconds=lease_s),
         )
         .returning(Upload)
     )
     return session.scalars(statement).one_or_none()
+
+
+def extend_lease(session: Session, upload: Upload, *, lease_s: int) -> None:
+    """The sign of life of our attempt."""
+    session.execute(
+        update(Upload)
+        .where(
+            Upload.id == upload.id, Upload.status == UploadStatus.RUNNING, Upload.attempt == upload.attempt
+        )
+        .values(lease_expires_at=func.now() + timedelta(seconds=lease_s))
+    )
 
 
 def finish(session: Session, upload: Upload, status: UploadStatus, **values: Any) -> bool:  # noqa: ANN401 - any column
@@ -80,7 +91,7 @@ def lapsed(session: Session) -> Sequence[Upload]:
     """Running uploads whose worker was lost, locked against other reapers."""
     statement = (
         select(Upload)
-        .where(Upload.status == UploadStatus.RUNNING, Upload.lease_expires_at < datetime.now(UTC))
+        .where(Upload.status == UploadStatus.RUNNING, Upload.lease_expires_at < func.now())
         .with_for_update(skip_locked=True)
     )
     return session.scalars(statement).all()
@@ -88,7 +99,7 @@ def lapsed(session: Session) -> Sequence[Upload]:
 
 def waiting(session: Session, *, longer_than_s: float) -> Sequence[Upload]:
     """Queued uploads that may never have been delivered."""
-    before = datetime.now(UTC) - timedelta(seconds=longer_than_s)
+    before = func.now() - timedelta(seconds=longer_than_s)
     return session.scalars(
         select(Upload).where(Upload.status == UploadStatus.QUEUED, Upload.queued_at < before)
     ).all()

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Response, status
 from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.runs import service as runs
+from service.runs.schemas import AttemptRead
 from service.valuations import service
 from service.valuations.schemas import DataValueRead, SurrogateRead, ValuationRequest, ValuationRunRead
 
@@ -56,6 +58,12 @@ def read_valuation_run(run_id: int, session: SessionDep, response: Response) -> 
     if not run.status.is_terminal:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return run
+
+
+@router.get("/valuation-runs/{run_id}/attempts", responses=responses(404))
+def list_valuation_run_attempts(run_id: int, session: SessionDep) -> list[AttemptRead]:
+    """How each attempt at the run ended, oldest first: also those whose worker was lost."""
+    return [AttemptRead.model_validate(line) for line in runs.history(session, service.get(session, run_id))]
 
 
 @router.post("/valuation-runs/{run_id}:cancel", responses=responses(404, 409))

@@ -385,3 +385,23 @@ def test_data_that_root_has_copied_is_handed_to_the_engines(second_day):
     with EmbeddedEngines(second_day, durable=False) as engines:
         assert query(engines, "SELECT 1") == 1
         assert queued(engines) == []
+
+
+# Is killed while it runs
+
+
+def test_engines_that_are_killed_are_started_again_on_the_same_data_and_sockets(second_day):
+    with EmbeddedEngines(second_day) as engines:
+        execute(engines, "CREATE TABLE here AS SELECT 7 AS number")
+        before = engines.pids
+        assert engines.restart_ended() == []
+        with connect(engines), redis.Redis.from_url(engines.redis_url) as client:
+            client.lpush("cpu", "message")
+            for pid in before.values():
+                os.kill(pid, signal.SIGKILL)
+            assert wait_until(lambda: not any(map(runs, before.values())))
+            assert sorted(engines.restart_ended()) == ["postgres", "redis"]
+        assert not set(engines.pids.values()) & set(before.values())
+        assert query(engines, "SELECT number FROM here") == 7
+        assert queued(engines) == [b"message"]
+        assert engines.restart_ended() == []

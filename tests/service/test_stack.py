@@ -1,5 +1,6 @@
 """Where `serve` and `api` listen: never open to others by accident, never beside somebody else."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,18 @@ import httpx
 import pytest
 
 from service import stack
-from service.errors import InputError
+from service.errors import InputError, UnavailableError
 from service.settings import Settings
-from service.stack import CHILDREN, check_address, free_port, is_loopback, running_stack, url_of
+from service.stack import (
+    CHILDREN,
+    MOST_FAILURES,
+    Child,
+    check_address,
+    free_port,
+    is_loopback,
+    running_stack,
+    url_of,
+)
 
 KEY = "k" * 24
 
@@ -108,3 +118,39 @@ def test_listening_to_all_it_becomes_ready_under_whatever_name_it_goes_by(
     ) as running:
         answer = httpx.get(f"{running.url}/health/live", headers={"Host": "elsewhere.example.org"})
     assert answer.json()["code"] == "unknown_host"
+
+
+def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Child:
+    """A child that runs a script in place of a command of ours."""
+    monkeypatch.chdir(tmp_path)  # the first place where Python looks for a module
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "__init__.py").touch()
+    (tmp_path / "service" / "cli.py").write_text(script)
+    return Child("worker", ["worker"], tmp_path / "worker.log", dict(os.environ))
+
+
+def test_a_child_that_was_killed_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeping = child(tmp_path, monkeypatch, "import time; time.sleep(60)")
+    try:
+        for _ in range(MOST_FAILURES + 1):
+            assert not sleeping.mend()
+            before = sleeping.process
+            before.kill()
+            before.wait()
+            assert sleeping.mend()
+            assert sleeping.process.pid != before.pid
+    finally:
+        sleeping.process.kill()
+        sleeping.process.wait()
+
+
+def test_a_child_that_fails_time_and_again_ends_the_others_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = child(tmp_path, monkeypatch, "raise SystemExit('no such device')")
+    for _ in range(MOST_FAILURES - 1):
+        failing.process.wait()
+        assert failing.mend()
+    failing.process.wait()
+    with pytest.raises(UnavailableError, match=r"The worker ended with status 1:\n(?s:.*)no such device"):
+        failing.mend()

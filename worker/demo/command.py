@@ -51,7 +51,7 @@ def demo(
             print_outcome(outcome, Console())
         if serve:
             console.print(f"Dashboard: {stack.url}/campaigns/{outcome.campaign_id} (Ctrl-C stops it)")
-            keep_running(stack)
+            keep_running(stack, console.print)
 
 
 def _run(url: str, settings: Settings, seed: int, console: Console) -> Outcome:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from service.queue.messages import TaskName
 from worker.tasks.acquisition import acquisition_rank
 from worker.tasks.imports import import_run
-from worker.tasks.runs import runs_reap
 from worker.tasks.simulation import simulation_run
 from worker.tasks.uploads import upload_read
 from worker.tasks.valuation import valuation_run
@@ -18,5 +17,4 @@ TASKS: Mapping[TaskName, Callable[[int], None]] = {
     TaskName.SIMULATION_RUN: simulation_run,
     TaskName.UPLOAD_READ: upload_read,
     TaskName.IMPORT_RUN: import_run,
-    TaskName.RUNS_REAP: runs_reap,
 }

@@ -26,6 +26,7 @@ def _compute(run: ActiveRun) -> None:
         snapshot = load_snapshot(session, campaign, seed=row.seed, encoder=served.surrogate.encoder)
     with run.transaction() as session:
         freeze(session, row, snapshot, device=str(device))
-    ranking = rank_snapshot(snapshot, campaign, served, row, device=device, progress=run.report)
+    with run.interruptible():
+        ranking = rank_snapshot(snapshot, campaign, served, row, device=device, progress=run.report)
     with run.transaction() as session:
         store_ranking(session, row, campaign, snapshot, ranking)

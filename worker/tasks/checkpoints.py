@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from service.runs import repository as runs
 from worker.lossval.checkpoint import CheckpointError
 from worker.tasks.lifecycle import ActiveRun, RunLostError
@@ -59,14 +61,20 @@ class Checkpoints:
     def save(self, state: bytes) -> None:
         """Keep the state; at most every 10 s, other calls cost nothing.
 
+        A database that is away or full does not end the training: the state before stays, or none.
+
         Raises:
             RunLostError: the run is no longer ours.
         """
         now = time.monotonic()
         if now - self._saved_at < SAVE_EVERY_S:
             return
-        with self._run.transaction() as session:
-            ours = runs.save_checkpoint(session, self._run.row, data_hash=self._data_hash, state=state)
-        if not ours:
-            raise RunLostError
+        try:
+            with self._run.transaction() as session:
+                ours = runs.save_checkpoint(session, self._run.row, data_hash=self._data_hash, state=state)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("%s goes on without a checkpoint: %s", self._name, error.orig)
+        else:
+            if not ours:
+                raise RunLostError
         self._saved_at = time.monotonic()

@@ -34,8 +34,8 @@ def _compute(run: ActiveRun) -> None:
                 progress_message="done",
             )  # fmt: skip
         elif runs.hand_back(
-            session, ImportRun, row, lease_s=settings.run_lease_s,
-            progress=tally.done / tally.total, progress_message=f"{tally.done} of {tally.total} done",
+            session, ImportRun, row, progress=tally.done / tally.total,
+            progress_message=f"{tally.done} of {tally.total} done",
         ):  # fmt: skip
             enqueue(session, Message(TaskName.IMPORT_RUN, row.id))
 

@@ -29,23 +29,24 @@ def _compute(run: ActiveRun) -> None:
     with run.transaction() as session:
         freeze(session, row, snapshot, device=str(device))
     checkpoints = Checkpoints(run, snapshot.data_hash)
-    outcome = checkpoints.resume(
-        lambda state: run_valuation(
-            snapshot.features,
-            snapshot.train.rows,
-            snapshot.train.targets,
-            snapshot.target_rows,
-            (snapshot.validation.rows, snapshot.validation.targets),
-            config=configuration_of(row.configuration),
-            seed=row.seed,
-            device=str(device),
-            progress=run.report,
-            holdout=(snapshot.holdout.rows, snapshot.holdout.targets),
-            load_case=snapshot.load_case,
-            checkpoint=checkpoints.save,
-            resume=state,
+    with run.interruptible():
+        outcome = checkpoints.resume(
+            lambda state: run_valuation(
+                snapshot.features,
+                snapshot.train.rows,
+                snapshot.train.targets,
+                snapshot.target_rows,
+                (snapshot.validation.rows, snapshot.validation.targets),
+                config=configuration_of(row.configuration),
+                seed=row.seed,
+                device=str(device),
+                progress=run.report,
+                holdout=(snapshot.holdout.rows, snapshot.holdout.targets),
+                load_case=snapshot.load_case,
+                checkpoint=checkpoints.save,
+                resume=state,
+            )
         )
-    )
     metrics = {**outcome.metrics, "target_unit": snapshot.target.unit}
     with run.transaction() as session:
         store_valuation(session, row, snapshot, outcome, metrics)

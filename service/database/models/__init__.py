@@ -9,7 +9,7 @@ from service.database.models.acquisition import (
 from service.database.models.audit import AuditEvent
 from service.database.models.campaign import Campaign, Source
 from service.database.models.import_run import ImportRun
-from service.database.models.run import RunCheckpoint
+from service.database.models.run import RunAttempt, RunCheckpoint
 from service.database.models.sample import LabelChange, Sample, Upload
 from service.database.models.valuation import DataValue, Surrogate, ValuationRun
 
@@ -23,6 +23,7 @@ __all__ = [
     "RankedCandidate",
     "Recommendation",
     "RecommendationChange",
+    "RunAttempt",
     "RunCheckpoint",
     "Sample",
     "Source",

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Constraint, Float, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Constraint,
+    Float,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database.base import Base, Created, Document, Moment, PrimaryKey, enum_column
-from service.lifecycles import RunStatus
+from service.lifecycles import AttemptOutcome, RunStatus
 
 
 class RunColumns:
@@ -36,6 +46,7 @@ class RunColumns:
     error_message: Mapped[str | None] = mapped_column(String(2000))
     requested_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[Created]
+    sent_at: Mapped[Moment | None]  # when its message was last given to the broker
     started_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
 
@@ -48,6 +59,43 @@ def run_constraints() -> tuple[Constraint, ...]:
         CheckConstraint("(status = 'failed') = (error_message IS NOT NULL)", name="failed_has_reason"),
         CheckConstraint("status <> 'succeeded' OR data_hash IS NOT NULL", name="succeeded_has_snapshot"),
     )
+
+
+class RunAttempt(Base):
+    """How one attempt at a run ended; rows are only ever added (a trigger refuses the rest).
+
+    The attempt under way stands in the run itself. An attempt that was thought lost and then delivered has two
+    rows: `lost`, and `succeeded` when nobody had taken the run over, else `late`. A late result is not stored:
+    its metrics and the hash of its surrogate tell whether it would have been the same, which it is for the
+    same data.
+    """
+
+    __tablename__ = "run_attempts"
+    __table_args__ = (
+        Index(None, "run_kind", "run_id"),
+        Index(
+            "uq_run_attempts_success",
+            "run_kind",
+            "run_id",
+            unique=True,
+            postgresql_where=text("outcome = 'succeeded'"),
+        ),
+        CheckConstraint(
+            "outcome = 'late' OR (metrics IS NULL AND artefact_sha256 IS NULL)", name="only_late_keeps_result"
+        ),
+    )
+
+    id: Mapped[PrimaryKey]
+    run_kind: Mapped[str] = mapped_column(String(64))  # name of the run's table
+    run_id: Mapped[int]
+    attempt: Mapped[int]
+    worker: Mapped[str] = mapped_column(String(200))
+    outcome: Mapped[AttemptOutcome] = mapped_column(enum_column(AttemptOutcome, "outcome"))
+    message: Mapped[str] = mapped_column(String(2000))
+    metrics: Mapped[Document | None]
+    artefact_sha256: Mapped[str | None] = mapped_column(String(64))
+    started_at: Mapped[Moment]
+    ended_at: Mapped[Created]
 
 
 class RunCheckpoint(Base):

@@ -37,6 +37,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 DEFAULTS["acquisition_rounds"] = DEFAULTS["import_runs"] = DEFAULTS["valuation_runs"]
+DEFAULTS["run_attempts"] = {
+    "run_kind": "valuation_runs", "run_id": 1, "attempt": 1, "worker": "w", "outcome": "lost", "message": "",
+    "started_at": "2026-01-02T03:04:05Z",
+}  # fmt: skip
 DEFAULTS["uploads"] = {
     "status": "queued", "filename": "a.zip", "sha256": "a" * 64, "size_bytes": 1, "request": Jsonb({}),
     "label_definition": "rolc/1", "attempt": 0, "requested_by": "test",

@@ -241,3 +241,24 @@ def test_a_ranked_candidate_is_a_sample_in_a_round(store: Any) -> None:
         store.rank(sample_id=10**9)
     with refused(ForeignKeyViolation, "round_id"):
         store.rank(round_id=10**9)
+
+
+def test_a_run_succeeds_once(store: Any) -> None:
+    for outcome in ("lost", "late", "lost", "late", "succeeded"):
+        store.insert("run_attempts", outcome=outcome)
+    with refused(UniqueViolation, "uq_run_attempts_success"):
+        store.insert("run_attempts", outcome="succeeded", attempt=2)
+    store.insert("run_attempts", outcome="succeeded", run_kind="import_runs")
+
+
+@pytest.mark.parametrize(
+    ("columns", "constraint"),
+    [
+        ({"outcome": "asleep"}, "_outcome"),
+        ({"metrics": Jsonb({})}, "only_late_keeps_result"),
+        ({"artefact_sha256": "f" * 64}, "only_late_keeps_result"),
+    ],
+)
+def test_an_attempt_tells_how_it_ended(store: Any, columns: dict[str, Any], constraint: str) -> None:
+    with refused(CheckViolation, constraint):
+        store.insert("run_attempts", **columns)

@@ -1,5 +1,6 @@
 """An upload's way: plan against test, new label definitions, lost workers, races."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,10 +14,12 @@ from service.database.engine import unit_of_work
 from service.database.models import Upload
 from service.ingest import labels
 from service.lifecycles import UploadStatus
+from service.runs import heartbeat
 from service.signals import rolc, uncertainty
 from service.uploads import processing, repository
 from service.uploads import service as uploads
-from service.uploads.processing import DELIVERY_GRACE_S, process, reap
+from service.uploads.processing import process
+from service.uploads.reaping import reap, resend
 from tests.ev5_writer import SPEED_KMH, ev5_files, half_sine_g, usual_curves, zipped
 from tests.service.uploads.uploading import accept, campaign, parsed, read, samples, upload
 from tests.support import API, act, add_samples, assert_problem, move, pointers, propose, queued_messages
@@ -230,16 +233,21 @@ def change(sessions: Sessions, upload_id: int, **columns: Any) -> None:
 
 def reaped(sessions: Sessions) -> int:
     with unit_of_work(sessions) as session:
-        return reap(session, attempts=3)
+        return len(reap(session, attempts=3))
+
+
+def resent(sessions: Sessions) -> int:
+    with unit_of_work(sessions) as session:
+        return len(resend(session, grace_s=10, in_broker=frozenset))
 
 
 def test_an_upload_whose_message_was_lost_is_sent_again(
     client: TestClient, sessions: Sessions, broker_url: str
 ) -> None:
     upload_id = upload(client, campaign(client), zipped(ev5_files())).json()["id"]
-    assert reaped(sessions) == 0
-    change(sessions, upload_id, queued_at=datetime.now(UTC) - timedelta(seconds=DELIVERY_GRACE_S + 5))
-    assert reaped(sessions) == 1
+    assert resent(sessions) == 0
+    change(sessions, upload_id, queued_at=datetime.now(UTC) - timedelta(seconds=15))
+    assert resent(sessions) == 1
     assert queued_messages(broker_url, "io") == [("upload.read", [upload_id])] * 2
 
 
@@ -317,3 +325,23 @@ def test_every_allowed_change_of_the_life_cycle_can_happen() -> None:
     for _ in UploadStatus:
         reached |= {after for status in reached for after in status.allowed}
     assert reached == set(UploadStatus)
+
+
+def test_a_long_reading_keeps_its_lease(
+    client: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "BEAT_EVERY_S", 0.02)
+    upload_id = upload(client, campaign(client), zipped(ev5_files())).json()["id"]
+    real, leases = processing.read_original, []
+
+    def slow(row: Upload, settings: Any) -> dict[str, Any]:
+        end = time.monotonic() + 30
+        while len(set(leases)) < 3 and time.monotonic() < end:
+            with sessions() as session:
+                leases.append(session.get_one(Upload, upload_id).lease_expires_at)
+        return real(row, settings)
+
+    monkeypatch.setattr(processing, "read_original", slow)
+    assert read(client, upload_id)["status"] == "parsed"
+    assert len(set(leases)) == 3
+    assert leases == sorted(leases)

@@ -16,7 +16,7 @@ from service.imports import processing
 from service.imports import service as imports
 from service.imports.schemas import ImportRead, ImportRequest
 from service.ingest import nhtsa_api
-from service.lifecycles import RunStatus, UploadStatus
+from service.lifecycles import AttemptOutcome, RunStatus, UploadStatus
 from service.runs import service as runs
 from service.settings import get_settings
 from tests.ev5_writer import ev5_files, usual_curves
@@ -179,7 +179,7 @@ def test_a_long_import_gives_way_between_slices_and_estimates_the_rest(
     run_id = request(worker_sessions, campaign_id, "9000-9002")
     import_run(run_id)
     run = read(worker_sessions, run_id)
-    assert (run.status, run.attempt, run.metrics["done"]) == (RunStatus.QUEUED, 0, 1)
+    assert (run.status, run.attempt, run.metrics["done"]) == (RunStatus.QUEUED, 1, 1)
     assert run.progress == pytest.approx(1 / 3)
     assert ImportRead.model_validate(run).seconds_left == pytest.approx(2 * run.metrics["seconds"], abs=0.1)
     assert queued_messages(broker_url, "io") == [("import.run", [run_id])] * 2
@@ -203,14 +203,12 @@ def test_an_import_between_slices_is_not_taken_for_a_lost_one(
     import_run(run_id)
     with unit_of_work(worker_sessions) as session:
         session.get_one(ImportRun, run_id).created_at = datetime.now(UTC) - timedelta(hours=1)
-    reaped = []
-    for lease in (None, datetime.now(UTC) - timedelta(seconds=1)):
-        with unit_of_work(worker_sessions) as session:
-            if lease is not None:
-                session.get_one(ImportRun, run_id).lease_expires_at = lease
-            session.flush()
-            reaped.append(runs.reap(session, attempts=3))
-    assert reaped == [0, 1]
+    with unit_of_work(worker_sessions) as session:
+        assert runs.reap(session, attempts=1) == []
+        assert runs.resend(session, grace_s=10, in_broker=frozenset) == []
+    with worker_sessions() as session:
+        (slice_,) = runs.history(session, session.get_one(ImportRun, run_id))
+    assert (slice_.outcome, slice_.message) == (AttemptOutcome.HANDED_BACK, "1 of 2 done")
 
 
 def test_a_killed_import_goes_on_where_it_was(
@@ -245,7 +243,6 @@ def test_a_killed_import_goes_on_where_it_was(
 def test_a_cancelled_import_stops_and_keeps_what_it_has(
     worker_sessions: Sessions, nhtsa: NhtsaServer, campaign_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.tasks.lifecycle.REPORT_EVERY_S", 0.0)
     nhtsa.add(9000)
     nhtsa.add(9001)
     run_id = request(worker_sessions, campaign_id, "9000-9001")
@@ -255,6 +252,7 @@ def test_a_cancelled_import_stops_and_keeps_what_it_has(
         entry = real(self, *arguments)
         with unit_of_work(worker_sessions) as session:
             imports.cancel(session, run_id, actor="test")
+        self._report.__self__.beat()  # the heartbeat learns of it
         return entry
 
     monkeypatch.setattr(processing.Importer, "_accept", then_cancel)

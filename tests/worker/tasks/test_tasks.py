@@ -24,6 +24,7 @@ from service.database.models import (
     ValuationRun,
 )
 from service.lifecycles import RecommendationStatus, RunStatus
+from service.runs import service as runs
 from service.settings import get_settings
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationConfiguration, ValuationRequest
@@ -32,7 +33,7 @@ from tests.worker.campaign import CAMPAIGN, rows, store
 from worker.demo.data import campaign_document
 from worker.simulation import sample_fleet
 from worker.storing import finite_document
-from worker.tasks import lifecycle
+from worker.tasks import valuation
 from worker.tasks.acquisition import acquisition_rank
 from worker.tasks.lifecycle import ActiveRun, execute
 from worker.tasks.simulation import simulation_run
@@ -135,6 +136,37 @@ def test_a_message_that_comes_twice_computes_once(worker_sessions: Sessions) -> 
     assert read(worker_sessions, ValuationRun, run_id).attempt == 1
 
 
+def test_a_result_that_comes_too_late_is_noted_and_not_stored(
+    worker_sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that stood still for a long time comes to its end after another one has done the run."""
+    run_id = request_valuation(worker_sessions, store(worker_sessions, rows(24, 6)))
+    real = valuation.store_valuation
+
+    def then_store(*arguments: Any) -> None:
+        monkeypatch.setattr(valuation, "store_valuation", real)
+        with unit_of_work(worker_sessions) as session:
+            row = session.get_one(ValuationRun, run_id)
+            runs.lose(session, row, attempts=3, reason="no sign of life")
+            row.worker = "nobody"  # else the heartbeat takes the run back
+        valuation_run(run_id)
+        real(*arguments)
+
+    monkeypatch.setattr(valuation, "store_valuation", then_store)
+    valuation_run(run_id)
+    with worker_sessions() as session:
+        surrogate = session.scalars(select(Surrogate)).one()
+        assert len(session.scalars(select(DataValue)).all()) == 24
+        history = runs.history(session, session.get_one(ValuationRun, run_id))
+    assert [(line.attempt, line.outcome.value) for line in history] == [
+        (1, "lost"),
+        (2, "succeeded"),
+        (1, "late"),
+    ]
+    assert history[2].artefact_sha256 == surrogate.artefact_sha256  # it would have been the same
+    assert history[2].metrics == surrogate.metrics
+
+
 def test_labels_without_variance_fail_the_run_with_a_remedy(worker_sessions: Sessions) -> None:
     same = [row | {"target": 20.0} for row in rows(24, 0)]
     run_id = request_valuation(worker_sessions, store(worker_sessions, same))
@@ -145,16 +177,14 @@ def test_labels_without_variance_fail_the_run_with_a_remedy(worker_sessions: Ses
     assert "target" in run.error_message
 
 
-def test_a_cancelled_run_stops_at_its_next_report(
-    worker_sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lifecycle, "REPORT_EVERY_S", 0.0)
+def test_a_cancelled_run_stops_at_its_next_report(worker_sessions: Sessions) -> None:
     run_id = request_valuation(worker_sessions, store(worker_sessions, rows(24, 6)))
 
     def compute(run: ActiveRun) -> None:
         run.report(0.1, "started")
         with unit_of_work(worker_sessions) as session:
             valuations.cancel(session, run_id, actor="test")
+        run.beat()
         run.report(0.2, "never written")
         raise AssertionError("the report must end the run")
 
@@ -178,6 +208,7 @@ def lose(sessions: Sessions, run_id: int) -> Callable[[ActiveRun], None]:
     def compute(run: ActiveRun) -> None:
         with unit_of_work(sessions) as session:
             session.get_one(ValuationRun, run_id).attempt += 1
+        run.beat()
         run.report(0.5, "too late")
 
     return compute

@@ -3,19 +3,22 @@
 import io
 from datetime import UTC, datetime, timedelta
 
+import redis
 from sqlalchemy.orm import Session, sessionmaker
 
+from service.beat import keep_house
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignCreate
 from service.database.engine import unit_of_work
 from service.database.models import Upload
+from service.embedded import EmbeddedEngines
 from service.lifecycles import UploadStatus
+from service.queue.client import QueueClient
 from service.settings import get_settings
 from service.uploads import service as uploads
 from service.uploads.schemas import UploadRequest
 from tests.ev5_writer import ev5_files, zipped
 from tests.support import SOURCES, queued_messages
-from worker.tasks.runs import runs_reap
 from worker.tasks.uploads import upload_read
 
 
@@ -43,9 +46,16 @@ def test_an_upload_is_read_and_accepted(worker_sessions: sessionmaker[Session]) 
     assert list(row.sample_ids) == ["driver"]
 
 
-def test_the_reaper_sends_uploads_again_too(worker_sessions: sessionmaker[Session], broker_url: str) -> None:
+def test_the_house_keeper_sends_uploads_again_too(
+    worker_sessions: sessionmaker[Session], broker_url: str, engines: EmbeddedEngines
+) -> None:
     upload_id = add_upload(worker_sessions)
     with unit_of_work(worker_sessions) as session:
         session.get_one(Upload, upload_id).queued_at = datetime.now(UTC) - timedelta(hours=1)
-    runs_reap(0)
-    assert queued_messages(broker_url, "io") == [("upload.read", [upload_id])] * 2
+    queue = QueueClient(broker_url)
+    with redis.Redis.from_url(engines.redis_url) as client:
+        client.flushdb()
+    for _ in range(2):  # the second time it waits in the broker
+        keep_house(worker_sessions, queue, get_settings())
+        assert queued_messages(broker_url, "io") == [("upload.read", [upload_id])]
+    queue.close()

@@ -1,0 +1,44 @@
+"""No upload that was received is lost; apart from `processing`, as its readers are much to load for a housekeeper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from typing import TYPE_CHECKING
+
+from service.lifecycles import UploadStatus
+from service.queue.client import enqueue
+from service.queue.messages import Message, TaskName
+from service.uploads import repository
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def reap(session: Session, *, attempts: int) -> list[str]:
+    """Queue again what was read by a worker that died; give up after `attempts`.
+
+    Returns:
+        A line for the log on each upload that was touched.
+    """
+    lines = []
+    for upload in repository.lapsed(session):
+        upload.lease_expires_at = None
+        if upload.attempt < attempts:
+            upload.status = UploadStatus.QUEUED
+        else:
+            upload.status = UploadStatus.ACCEPTED if upload.sample_ids is not None else UploadStatus.FAILED
+            upload.error_code = "worker_lost"
+            upload.error_message = f"The worker was lost {upload.attempt} times while it read the file."
+        lines.append(f"upload {upload.id} lost its worker: {upload.status}")
+    return lines
+
+
+def resend(session: Session, *, grace_s: float, in_broker: Callable[[], Set[Message]]) -> list[str]:
+    """Send again the messages of queued uploads that no queue holds any more; see `runs.service.resend`."""
+    lines = []
+    for upload in repository.waiting(session, longer_than_s=grace_s):
+        message = Message(TaskName.UPLOAD_READ, upload.id)
+        if message not in in_broker():
+            enqueue(session, message)
+            lines.append(f"upload {upload.id} waits and no queue holds it: sent again")
+    return lines

@@ -1,0 +1,146 @@
+"""`kill -9` of the worker in each step of a valuation and of a ranking: another one does the run, once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from service.queue.messages import TaskName
+from tests.functional.faults.books import TABLES, Book
+from tests.functional.faults.conftest import ALL, Table
+from tests.functional.faults.installation import Installation, kill, stopped, wait_until
+
+pytestmark = pytest.mark.functional
+VALUATION, RANKING = "valuation-runs", "acquisition-rounds"
+TASKS = {VALUATION: TaskName.VALUATION_RUN, RANKING: TaskName.ACQUISITION_RANK}
+# Long enough to be met in the middle.
+EPOCHS = 300
+
+Step = Callable[[Book, str], Iterator[int]]
+
+
+def ask(book: Book, kind: str) -> int:
+    return book.value(epochs=EPOCHS) if kind == VALUATION else book.rank()
+
+
+def worker_of(book: Book, kind: str, key: int) -> int:
+    """The process that has the run, by what its row says."""
+    return int(
+        book.there.query(f"SELECT worker FROM {TABLES[kind]} WHERE id = %s", key)[0][0].rpartition(":")[2]
+    )
+
+
+@contextmanager
+def asked_with_workers_stopped(
+    book: Book, kind: str, lock: str
+) -> Iterator[tuple[int, psycopg.Connection[Any]]]:
+    """The run is asked for, the lock is taken, and only then a worker may fetch the message."""
+    with ExitStack() as locks:
+        with stopped(*book.there.workers()):
+            key = ask(book, kind)
+            connection = locks.enter_context(book.there.holding(lock.format(id=key)))
+        yield key, connection
+
+
+def claiming(book: Book, kind: str) -> Iterator[int]:
+    """It has the message, and the row is not yet its own."""
+    there = book.there
+    victim, *others = there.workers()
+    with stopped(*others), ExitStack() as locks:
+        with stopped(victim):
+            key = ask(book, kind)
+            locks.enter_context(there.holding(f"SELECT 1 FROM {TABLES[kind]} WHERE id = {key} FOR UPDATE"))
+            there.send_to_all(TASKS[kind], key)  # those that are stopped may have been given the first one
+        there.wait_until_blocked(f"UPDATE {TABLES[kind]} SET status%")
+        kill(victim)
+    yield key
+
+
+def loading(book: Book, kind: str) -> Iterator[int]:
+    lock = "LOCK TABLE samples IN ACCESS EXCLUSIVE MODE"
+    with asked_with_workers_stopped(book, kind, lock) as (key, _):
+        book.there.wait_until_blocked("SELECT%FROM samples%")
+        yield key
+
+
+def freezing(book: Book, kind: str) -> Iterator[int]:
+    """The data are loaded, and are just being written down."""
+    there, lock = book.there, "LOCK TABLE samples IN ACCESS EXCLUSIVE MODE"
+    with asked_with_workers_stopped(book, kind, lock) as (key, samples):
+        there.wait_until_blocked("SELECT%FROM samples%")
+        with there.holding(f"SELECT 1 FROM {TABLES[kind]} WHERE id = {key} FOR UPDATE"):
+            samples.rollback()
+            there.wait_until_blocked("UPDATE%sample_ids%")
+            yield key
+
+
+def saying(message: str) -> Step:
+    """It computes, and says so."""
+
+    def step(book: Book, kind: str) -> Iterator[int]:
+        key = ask(book, kind)
+        book.wait_until_at(kind, key, message)
+        yield key
+
+    return step
+
+
+def storing(table: str) -> Step:
+    """In the middle of the transaction that stores the result."""
+
+    def step(book: Book, kind: str) -> Iterator[int]:
+        with book.there.holding(f"LOCK TABLE {table} IN SHARE MODE"):  # readers pass
+            key = ask(book, kind)
+            book.there.wait_until_blocked(f"%{table}%")
+            yield key
+
+    return step
+
+
+def done(book: Book, kind: str) -> Iterator[int]:
+    """The result is stored; the broker has not heard of it."""
+    key = ask(book, kind)
+    wait_until(lambda: book.status(kind, key)[0] == "succeeded", "the run has succeeded")
+    yield key
+
+
+STEPS: list[tuple[str, str, Step, bool]] = [
+    (VALUATION, "claiming", claiming, False),
+    (VALUATION, "loading", loading, False),
+    (VALUATION, "freezing", freezing, False),
+    (VALUATION, "data values", saying("data values"), True),
+    (VALUATION, "plain surrogate", saying("plain"), False),
+    (VALUATION, "weighted surrogate", saying("weighted"), False),
+    (VALUATION, "storing values", storing("data_values"), False),
+    (VALUATION, "storing the surrogate", storing("surrogates"), True),
+    (VALUATION, "done", done, False),
+    (RANKING, "claiming", claiming, True),
+    (RANKING, "loading", loading, False),
+    (RANKING, "freezing", freezing, False),
+    (RANKING, "computing", saying("gradient features"), False),
+    (RANKING, "storing recommendations", storing("recommendations"), False),
+    (RANKING, "storing their history", storing("recommendation_changes"), True),
+    (RANKING, "done", done, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "step"), [(kind, name, step) for kind, name, step, short in STEPS if short or ALL]
+)
+def test_a_worker_killed(
+    there: Installation, book: Book, ranked: Book, table: Table, kind: str, name: str, step: Step
+) -> None:
+    asked = book if kind == VALUATION else ranked
+    with contextmanager(step)(asked, kind) as key:
+        if name != "claiming":
+            kill(worker_of(asked, kind, key))
+        killed_at = time.monotonic()
+    asked.close(kind, key)
+    seconds = time.monotonic() - killed_at
+    there.keep_spare()
+    table.add(f"kill -9 of the worker, {kind}: {name}", seconds, asked)
