@@ -147,13 +147,20 @@ def store_ranking(
     if taken:
         message = f"Another round has proposed {len(taken)} of the candidates meanwhile."
         raise ConflictError(message, hint="Request a new round: it leaves out what is proposed.")
+    rows = recommendation_rows(round_, campaign, snapshot, ranking)
+    if rows:
+        acquisitions.insert_recommendations(session, rows, actor=ACTOR)
+
+
+def recommendation_rows(
+    round_: AcquisitionRound, campaign: Campaign, snapshot: Snapshot, ranking: Ranking
+) -> list[dict[str, Any]]:
+    """The columns of the batch, in order."""
     sources = {source.id: source for source in campaign.sources}
-    rows = [
+    return [
         _recommendation_row(round_, snapshot, item, sources[snapshot.pool.source_ids[item.pick.index]])
         for item in ranking.recommendations
     ]
-    if rows:
-        acquisitions.insert_recommendations(session, rows, actor=ACTOR)
 
 
 def _recommendation_row(

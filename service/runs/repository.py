@@ -13,12 +13,19 @@ from sqlalchemy import ColumnElement, CursorResult, LargeBinary, delete, func, l
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.database.models import AcquisitionRound, ImportRun, RunCheckpoint, ValuationRun
+from service.database.models import (
+    AcquisitionRound,
+    Backtest,
+    ImportRun,
+    Replay,
+    RunCheckpoint,
+    ValuationRun,
+)
 from service.lifecycles import RunStatus
 from service.pagination import PageRequest
 
-AnyRun = ValuationRun | AcquisitionRound | ImportRun
-Run = TypeVar("Run", bound=ValuationRun | AcquisitionRound | ImportRun)
+AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay
+Run = TypeVar("Run", bound=ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay)
 
 
 def page(session: Session, kind: type[Run], campaign_id: int, request: PageRequest) -> Sequence[Run]:
@@ -160,3 +167,8 @@ def hand_back(session: Session, kind: type[Run], run: Run, *, lease_s: int, **va
         )
     )
     return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
+
+
+def database_time(session: Session) -> datetime:
+    """When the present transaction began, by the clock that also stamps the rows."""
+    return session.execute(select(func.now())).scalar_one()

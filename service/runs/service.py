@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from service.audit import repository as audit
-from service.database.models import AcquisitionRound, ImportRun, ValuationRun
+from service.database.models import AcquisitionRound, Backtest, ImportRun, Replay, ValuationRun
 from service.errors import ConflictError
 from service.lifecycles import RunStatus
 from service.queue.client import enqueue
@@ -16,11 +16,13 @@ from service.runs import repository
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-AnyRun = ValuationRun | AcquisitionRound | ImportRun
+AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay
 TASK_OF_RUN: dict[type[AnyRun], TaskName] = {
     ValuationRun: TaskName.VALUATION_RUN,
     AcquisitionRound: TaskName.ACQUISITION_RANK,
     ImportRun: TaskName.IMPORT_RUN,
+    Backtest: TaskName.BACKTEST_RUN,
+    Replay: TaskName.ACQUISITION_REPLAY,
 }
 # A message normally arrives within milliseconds; after so long it is sent once more. Doubles are harmless.
 DELIVERY_GRACE_S = 60.0

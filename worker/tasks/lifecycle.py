@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.database.engine import unit_of_work
-from service.database.models import AcquisitionRound, ImportRun, ValuationRun
+from service.database.models import AcquisitionRound, Backtest, ImportRun, Replay, ValuationRun
 from service.errors import CrashscoutError
 from service.lifecycles import RunStatus
 from service.runs import repository as runs
@@ -22,7 +22,7 @@ from worker.acquisition.errors import AcquisitionError
 from worker.lossval.errors import LossValError
 
 logger = logging.getLogger(__name__)
-AnyRun = ValuationRun | AcquisitionRound | ImportRun
+AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay
 # The row is written at most so often, however chatty the algorithm is.
 REPORT_EVERY_S = 0.5
 LONGEST_MESSAGE = 2000

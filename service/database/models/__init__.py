@@ -1,7 +1,13 @@
 """Every table; importing this package fills `Base.metadata`."""
 
-from service.database.models.acquisition import AcquisitionRound, Recommendation, RecommendationChange
+from service.database.models.acquisition import (
+    AcquisitionRound,
+    Recommendation,
+    RecommendationChange,
+    Replay,
+)
 from service.database.models.audit import AuditEvent
+from service.database.models.backtest import Backtest
 from service.database.models.campaign import Campaign, Source
 from service.database.models.import_run import ImportRun
 from service.database.models.run import RunCheckpoint
@@ -11,12 +17,14 @@ from service.database.models.valuation import DataValue, Surrogate, ValuationRun
 __all__ = [
     "AcquisitionRound",
     "AuditEvent",
+    "Backtest",
     "Campaign",
     "DataValue",
     "ImportRun",
     "LabelChange",
     "Recommendation",
     "RecommendationChange",
+    "Replay",
     "RunCheckpoint",
     "Sample",
     "Source",

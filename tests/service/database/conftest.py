@@ -32,7 +32,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "acquisition_cost": 1, "currency": "USD", "status": "proposed", "is_late": False,
     },
 }  # fmt: skip
-DEFAULTS["acquisition_rounds"] = DEFAULTS["import_runs"] = DEFAULTS["valuation_runs"]
+DEFAULTS |= dict.fromkeys(
+    ["acquisition_rounds", "import_runs", "backtests", "replays"], DEFAULTS["valuation_runs"]
+)
 DEFAULTS["uploads"] = {
     "status": "queued", "filename": "a.zip", "sha256": "a" * 64, "size_bytes": 1, "request": Jsonb({}),
     "label_definition": "rolc/1", "attempt": 0, "requested_by": "test",
