@@ -133,9 +133,9 @@ def read_round(session: Session, round_: AcquisitionRound) -> AcquisitionRoundRe
 
 
 def _read(round_: AcquisitionRound, evidence: EvidenceRead) -> AcquisitionRoundRead:
-    columns = {column.key: getattr(round_, column.key) for column in AcquisitionRound.__mapper__.column_attrs}
+    names = AcquisitionRoundRead.model_fields.keys() & AcquisitionRound.__mapper__.column_attrs.keys()
     return AcquisitionRoundRead.model_validate({
-        **columns,
+        **{name: getattr(round_, name) for name in names},
         "evidence": evidence.verdict,
         "evidence_sentence": evidence.sentence,
         "evidence_interval": evidence.interval,

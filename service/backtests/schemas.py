@@ -36,7 +36,7 @@ class BacktestConfiguration(Strict):
     batch_size: int = Field(10, ge=1, le=1000, description="Labels that a batch adds.")
     rounds: int = Field(5, ge=1, le=50, description="Batches per replay.")
     repeats: int = Field(
-        10, ge=1, le=200, description="Replays, each with its own start; a verdict needs 5 at least."
+        10, ge=5, le=200, description="Replays, each with its own start; fewer than 5 allow no verdict."
     )
     holdout_fraction: float = Field(
         0.2,

@@ -61,7 +61,7 @@ def test_without_a_label_there_is_nothing_to_replay(client: TestClient, broker_u
         ({"strategies": ["random"]}, "/configuration/strategies/0"),
         ({"strategies": ["lcmd", "lcmd"]}, "/configuration"),
         ({"initial": 9}, "/configuration/initial"),
-        ({"repeats": 0}, "/configuration/repeats"),
+        ({"repeats": 4}, "/configuration/repeats"),
         ({"holdout_fraction": 1}, "/configuration/holdout_fraction"),
         ({"budget": "0"}, "/configuration/budget"),
         ({"label_precision": "some"}, "/configuration/label_precision"),
