@@ -12,14 +12,17 @@ from fastapi.routing import APIRoute
 from service import error_handlers, health
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
+from service.backtests.routes import router as backtests
 from service.campaigns.routes import library_router as feature_schemas
 from service.campaigns.routes import router as campaigns
 from service.database.engine import make_engine, make_session_factory
 from service.dependencies import principal_of, refuse_cross_site
 from service.imports.routes import router as imports
+from service.ledger.routes import router as ledger
 from service.middleware import BodyLimit, KnownHosts, RequestFrame
 from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
+from service.replays.routes import router as replays
 from service.samples.routes import router as samples
 from service.settings import Settings, get_settings
 from service.uploads.routes import router as uploads
@@ -73,7 +76,9 @@ def _api() -> APIRouter:
     api = APIRouter(
         prefix="/api/v1", dependencies=[Depends(principal_of)], responses=responses(400, 401, 403, 422, 503)
     )
-    for router in (campaigns, feature_schemas, samples, uploads, imports, valuations, acquisitions):
+    for router in (
+        campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
+    ):  # fmt: skip
         api.include_router(router)
     return api
 

@@ -39,10 +39,27 @@ class SampleStatus(StrEnum):
 
 
 class Arm(StrEnum):
-    """CHOSEN by the strategy, or CONTROL: drawn at random as the unbiased comparator."""
+    """CHOSEN by the strategy, CONTROL: drawn at random as the unbiased comparator, INJECTED by a person."""
 
     CHOSEN = "chosen"
     CONTROL = "control"
+    INJECTED = "injected"
+
+
+class Strategy(StrEnum):
+    """How a round chooses; AUTO takes what the campaign's newest backtest supports, else a documented prior."""
+
+    AUTO = "auto"
+    VARIANCE_REDUCTION = "variance_reduction"
+    LCMD = "lcmd"
+    BAIT = "bait"
+    MAX_DETERMINANT = "max_determinant"
+    KMEANS_PP = "kmeans_pp"
+    SPACE_FILLING = "space_filling"
+    TOP_VARIANCE = "top_variance"
+    LOSSVAL_VALUE = "lossval_value"
+    NEAR_TARGET = "near_target"
+    RANDOM = "random"
 
 
 class Oracle(StrEnum):

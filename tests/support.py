@@ -17,8 +17,17 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
 from service.acquisitions import repository as acquisitions
+from service.backtests import repository as backtests
 from service.database.engine import unit_of_work
-from service.database.models import AcquisitionRound, Recommendation, Sample, Source, Surrogate, ValuationRun
+from service.database.models import (
+    AcquisitionRound,
+    Backtest,
+    Recommendation,
+    Sample,
+    Source,
+    Surrogate,
+    ValuationRun,
+)
 from service.lifecycles import RecommendationStatus, RunStatus
 from service.main import create_app
 from service.samples import repository as samples
@@ -204,6 +213,46 @@ def add_round(
         acquisitions.add_round(session, round_)
         rows = [recommendation_columns(session, round_, key, rank) for rank, key in enumerate(sample_ids, 1)]
         return acquisitions.insert_recommendations(session, rows, actor="test")
+
+
+def backtest_report(*, auto: str = "`auto` takes lcmd.") -> dict[str, Any]:
+    """The report of a backtest in which variance reduction was worse than random picks, and LCMD about the same."""
+
+    def entry(strategy: str, verdict: str, sentence: str, interval: tuple[float, float]) -> dict[str, Any]:
+        return {
+            "strategy": strategy, "verdict": verdict, "sentence": sentence, "log_ratio": sum(interval) / 2,
+            "interval": list(interval), "curve": [],
+        }  # fmt: skip
+
+    lcmd = "Not better than random picks. lcmd: RMSE -5 % against random (95 % interval -18 % to +11 %)."
+    return {
+        "version": 1,
+        "verdict": "not_better",
+        "strategies": [
+            entry("variance_reduction", "worse", "Worse than random picks.", (0.1, 0.3)),
+            entry("lcmd", "not_better", lcmd, (-0.2, 0.1)),
+        ],
+        "auto": entry("lcmd", "better", auto, (-0.3, -0.1)),
+        "reason": "",
+    }
+
+
+def add_backtest(
+    sessions: sessionmaker[Session], campaign_id: int, status: RunStatus = RunStatus.SUCCEEDED, **report: Any
+) -> int:
+    """A backtest that has ended; a succeeded one with a report."""
+    with unit_of_work(sessions) as session:
+        backtest = Backtest(
+            campaign_id=campaign_id,
+            status=status,
+            configuration={},
+            seed=0,
+            data_hash="0" * 64,
+            requested_by="test",
+            metrics=backtest_report(**report) if status is RunStatus.SUCCEEDED else None,
+            error_message="it failed" if status is RunStatus.FAILED else None,
+        )
+        return backtests.add(session, backtest).id
 
 
 def recommendation_columns(

@@ -23,10 +23,11 @@ def rank_snapshot(
     served: ServedSurrogate,
     round_: AcquisitionRound,
     *,
+    strategy: str,
     device: torch.device,
     progress: Progress,
 ) -> Ranking:
-    """Rank the snapshot's pool with the round's surrogate, budget and seed.
+    """Rank the snapshot's pool by `strategy` with the round's surrogate, budget and seed.
 
     The snapshot was loaded with the encoder of that surrogate. A labelled sample counts with the data weight that
     its valuation gave it; one that came in later with 1.
@@ -51,7 +52,7 @@ def rank_snapshot(
         relevance=None,  # no backtest has supported it yet
         predicted=predicted,
         predicted_std=predicted_std,
-        config=_config(campaign, round_, snapshot),
+        config=_config(campaign, round_, snapshot, strategy),
         seed=round_.seed,
         device=device,
         labelled_targets=snapshot.train.targets,
@@ -73,11 +74,11 @@ def _source_index(campaign: Campaign, pool: Pool) -> IntArray:
     return index
 
 
-def _config(campaign: Campaign, round_: AcquisitionRound, snapshot: Snapshot) -> RankingConfig:
+def _config(campaign: Campaign, round_: AcquisitionRound, snapshot: Snapshot, strategy: str) -> RankingConfig:
     document = round_.configuration
     position = {source.name: index for index, source in enumerate(campaign.sources)}
     return RankingConfig(
-        strategy=document["strategy"],
+        strategy=strategy,
         batch_size=document["batch_size"],
         budget=None if document["budget"] is None else float(document["budget"]),
         source_budgets={position[name]: float(money) for name, money in document["source_budgets"].items()},

@@ -153,14 +153,21 @@ def store_ranking(
     if taken:
         message = f"Another round has proposed {len(taken)} of the candidates meanwhile."
         raise ConflictError(message, hint="Request a new round: it leaves out what is proposed.")
-    sources = {source.id: source for source in campaign.sources}
-    rows = [
-        _recommendation_row(round_, snapshot, item, sources[int(snapshot.pool.source_ids[item.pick.index])])
-        for item in ranking.recommendations
-    ]
+    rows = recommendation_rows(round_, campaign, snapshot, ranking)
     if rows:
         acquisitions.insert_recommendations(session, rows, actor=ACTOR)
     acquisitions.copy_ranking(session, _ranked_rows(round_, snapshot, ranking))
+
+
+def recommendation_rows(
+    round_: AcquisitionRound, campaign: Campaign, snapshot: Snapshot, ranking: Ranking
+) -> list[dict[str, Any]]:
+    """The columns of the batch, in order."""
+    sources = {source.id: source for source in campaign.sources}
+    return [
+        _recommendation_row(round_, snapshot, item, sources[int(snapshot.pool.source_ids[item.pick.index])])
+        for item in ranking.recommendations
+    ]
 
 
 def _ranked_rows(

@@ -9,9 +9,9 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
-RUN_TABLES = ("valuation_runs", "acquisition_rounds", "import_runs")
+RUN_TABLES = ("valuation_runs", "acquisition_rounds", "import_runs", "backtests", "replays")
 OUTCOMES = ("succeeded", "failed", "cancelled", "lost", "handed_back", "late")
 
 

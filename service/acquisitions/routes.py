@@ -46,7 +46,7 @@ def request_acquisition_round(
     round_ = service.request_round(session, campaign, request, actor=principal.name)
     response.headers["Location"] = f"/api/v1/acquisition-rounds/{round_.id}"
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return service.read_round(round_)
+    return service.read_round(session, round_)
 
 
 @router.get("/campaigns/{campaign_id}/acquisition-rounds", responses=responses(400, 404))
@@ -55,14 +55,14 @@ def list_acquisition_rounds(
 ) -> Page[AcquisitionRoundRead]:
     """Rounds of a campaign, oldest first."""
     rows, more = service.rounds_page(session, campaign, page)
-    items = [service.read_round(row) for row in rows]
+    items = service.read_rounds(session, campaign.id, rows)
     return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
 
 
 @router.get("/acquisition-rounds/{round_id}", responses=responses(404))
 def read_acquisition_round(round_id: int, session: SessionDep, response: Response) -> AcquisitionRoundRead:
     """Status, progress, snapshot and evidence of one round."""
-    round_ = service.read_round(service.get_round(session, round_id))
+    round_ = service.read_round(session, service.get_round(session, round_id))
     if not round_.status.is_terminal:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return round_
@@ -82,7 +82,7 @@ def cancel_acquisition_round(
     round_id: int, session: SessionDep, principal: Principal
 ) -> AcquisitionRoundRead:
     """Stop the computation of a round."""
-    return service.read_round(service.cancel_round(session, round_id, actor=principal.name))
+    return service.read_round(session, service.cancel_round(session, round_id, actor=principal.name))
 
 
 @router.get("/acquisition-rounds/{round_id}/recommendations", responses=responses(400, 404))

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from service.campaigns.schemas import STORABLE, Money, Strict
+from service.campaigns.schemas import STORABLE, Money, Name, Strict
 from service.lifecycles import RecommendationStatus
 from service.runs.schemas import RunRead
 from service.samples.schemas import FeatureValue, GivenTarget, GivenValue, JsonObject, LabelDefinition
-from service.vocabulary import Arm, Evidence
+from service.vocabulary import Arm, Evidence, Strategy
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE]
+SampleIds = Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=10_000)]
+
+
+class SourceQuota(Strict):
+    """How many picks of one source a batch has."""
+
+    least: int = Field(0, ge=0, le=1000, description="While it has affordable candidates.")
+    most: int | None = Field(None, ge=0, le=1000, description="Null: no limit of its own.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.most is not None and self.least > self.most:
+            raise ValueError("`least` is above `most`: lower it")
+        return self
 
 
 class AcquisitionConfiguration(Strict):
-    """How to choose."""
+    """How to choose. An injected design goes in first; what is vetoed never does, whatever draws it."""
 
-    strategy: Literal["variance_reduction", "lcmd", "random"] = "variance_reduction"
+    strategy: Strategy = Field(
+        Strategy.AUTO, description="auto: what the newest backtest supports, else a documented prior."
+    )
     batch_size: int = Field(20, ge=1, le=1000)
     budget: Money | None = Field(None, description="Null: what is left of the campaign's budget.")
     source_budgets: dict[str, Money] = Field(
@@ -32,6 +48,43 @@ class AcquisitionConfiguration(Strict):
     stored_rows: int = Field(
         1000, ge=0, le=10_000_000, description="How much of the ranking is kept, from its best rank on."
     )
+    source_quotas: dict[str, SourceQuota] = Field(
+        default_factory=dict, description="Picks per source; the source's capacity holds anyway."
+    )
+    max_per_group: int | None = Field(None, ge=1, le=1000, description="Most picks of one group.")
+    group_feature: Name | None = Field(
+        None, description="The feature whose equal values make a group; null: the samples' own group."
+    )
+    longest_lead_time_hours: Decimal | None = Field(
+        None, gt=0, max_digits=10, decimal_places=2, description="Slower sources are left out."
+    )
+    relevance_strength: float = Field(
+        0,
+        ge=0,
+        lt=1,
+        description="How far being missed by the target domain's transport raises a gain; 0: not at all.",
+    )
+    retests: bool = Field(
+        default=True, description="Whether repeating a test whose label is suspicious may be proposed."
+    )
+    vetoed_sample_ids: SampleIds = Field(
+        default_factory=list, description="Candidates that must not be chosen."
+    )
+    injected_sample_ids: SampleIds = Field(
+        default_factory=list, description="Candidates that must be in the batch, whatever their score."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.group_feature and self.max_per_group is None:
+            raise ValueError("`group_feature` without `max_per_group` has no effect: give both")
+        if both := sorted({*self.vetoed_sample_ids} & {*self.injected_sample_ids}):
+            raise ValueError(f"samples {both} are vetoed and injected: choose one")
+        if len(self.injected_sample_ids) > self.batch_size:
+            raise ValueError("more samples are injected than `batch_size` allows: raise it")
+        if sum(quota.least for quota in self.source_quotas.values()) > self.batch_size:
+            raise ValueError("the least picks of the sources are more than `batch_size`: raise it")
+        return self
 
 
 class AcquisitionRequest(Strict):
@@ -41,9 +94,17 @@ class AcquisitionRequest(Strict):
 
 
 class AcquisitionRoundRead(RunRead):
+    """`evidence` is that of the newest backtest; `metrics` keeps what was known when the round was ranked."""
+
     surrogate_id: int
+    backtest_id: int | None = Field(description="The backtest by which `auto` chose; null: there was none.")
     pool_size: int | None
-    evidence: Evidence = Evidence.NOT_ENOUGH_DATA
+    frozen_at: datetime | None
+    evidence: Evidence
+    evidence_sentence: str
+    evidence_interval: tuple[float, float] | None = Field(
+        description="Of the log of the strategy's RMSE over random's; negative is better."
+    )
 
 
 class RecommendationRead(BaseModel):
@@ -58,6 +119,7 @@ class RecommendationRead(BaseModel):
     external_id: str | None
     source: str
     planned_features: dict[str, FeatureValue]
+    repeats_sample_id: int | None = Field(description="The labelled sample whose test this one repeats.")
     rank: int
     score: float
     components: dict[str, Any]

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from service.acquisitions import repository
+from service.acquisitions.configuration import check_configuration
 from service.acquisitions.schemas import (
     AcquisitionRequest,
     AcquisitionRoundRead,
@@ -16,6 +17,8 @@ from service.acquisitions.schemas import (
     RecommendationRead,
 )
 from service.audit import repository as audit
+from service.backtests import service as backtests
+from service.backtests.schemas import EvidenceRead
 from service.campaigns import repository as campaigns_repository
 from service.campaigns import service as campaigns
 from service.database.models import (
@@ -25,13 +28,13 @@ from service.database.models import (
     RecommendationChange,
     Surrogate,
 )
-from service.errors import ConflictError, FieldError, InputError, NotFoundError, TransitionError
+from service.errors import ConflictError, NotFoundError, TransitionError
 from service.lifecycles import PENDING, RecommendationStatus
 from service.pagination import PageRequest, cut_page
 from service.runs import repository as runs_repository
 from service.runs import service as runs
 from service.valuations import repository as valuations_repository
-from service.vocabulary import SampleStatus
+from service.vocabulary import SampleStatus, Strategy
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -44,25 +47,18 @@ def request_round(
 
     Raises:
         ConflictError: if there is no surrogate yet, or no money left.
-        InputError: if a source budget names an unknown source.
+        InputError: if the configuration names sources, features or samples that the campaign does not have.
         NotFoundError: if the surrogate is not one of this campaign.
     """
     surrogate = _surrogate(session, campaign, request.surrogate_id)
     configuration = request.configuration.model_dump(mode="json")
     configuration["budget"] = _budget(session, campaign, request.configuration.budget)
-    known = {source.name for source in campaign.sources}
-    errors = [
-        FieldError(
-            f"/configuration/source_budgets/{name}", f"unknown source: use one of {', '.join(sorted(known))}"
-        )
-        for name in request.configuration.source_budgets
-        if name not in known
-    ]
-    if errors:
-        raise InputError("The configuration does not fit the campaign.", errors=errors)
+    check_configuration(session, campaign, request.configuration)
+    backtest = backtests.newest_succeeded(session, campaign.id)
     round_ = AcquisitionRound(
         campaign_id=campaign.id,
         surrogate_id=surrogate.id,
+        backtest_id=backtest.id if backtest else None,
         configuration=configuration,
         seed=request.seed,
         requested_by=actor,
@@ -129,11 +125,38 @@ def rounds_page(
     return cut_page(runs_repository.page(session, AcquisitionRound, campaign.id, request), request.limit)
 
 
-def read_round(round_: AcquisitionRound) -> AcquisitionRoundRead:
-    read = AcquisitionRoundRead.model_validate(round_)
-    if round_.metrics and "evidence" in round_.metrics:
-        read = read.model_copy(update={"evidence": round_.metrics["evidence"]})
-    return read
+def read_rounds(
+    session: Session, campaign_id: int, rounds: Sequence[AcquisitionRound]
+) -> list[AcquisitionRoundRead]:
+    """Rounds of one campaign as they go out, each with the evidence for its strategy."""
+    evidence = backtests.newest_evidence(session, campaign_id)
+    return [_read(round_, evidence(strategy_of(round_))) for round_ in rounds]
+
+
+def read_round(session: Session, round_: AcquisitionRound) -> AcquisitionRoundRead:
+    return read_rounds(session, round_.campaign_id, [round_])[0]
+
+
+def _read(round_: AcquisitionRound, evidence: EvidenceRead) -> AcquisitionRoundRead:
+    names = AcquisitionRoundRead.model_fields.keys() & AcquisitionRound.__mapper__.column_attrs.keys()
+    return AcquisitionRoundRead.model_validate({
+        **{name: getattr(round_, name) for name in names},
+        "evidence": evidence.verdict,
+        "evidence_sentence": evidence.sentence,
+        "evidence_interval": evidence.interval,
+    })  # fmt: skip
+
+
+def strategy_of(round_: AcquisitionRound) -> str:
+    """The strategy that ranked the round; before that, the one that was asked for."""
+    ranked_by = (round_.metrics or {}).get("strategy")
+    return str(ranked_by or round_.configuration.get("strategy", Strategy.AUTO))
+
+
+def evidence_of(session: Session, campaign: Campaign, round_: AcquisitionRound | None) -> EvidenceRead:
+    """The evidence for a round's strategy; without a round, for what `auto` would take."""
+    evidence = backtests.newest_evidence(session, campaign.id)
+    return evidence(strategy_of(round_) if round_ else Strategy.AUTO)
 
 
 def ranking_page(
@@ -162,6 +185,7 @@ def recommendation_fields(row: Recommendation) -> dict[str, Any]:
         "external_id": row.sample.external_id,
         "source": row.sample.source.name,
         "planned_features": row.sample.planned_features,
+        "repeats_sample_id": row.sample.repeats_sample_id,
         "lead_time_hours": row.sample.source.lead_time_hours,
         "allowed": sorted(row.status.allowed),
     }

@@ -174,6 +174,23 @@ class SourceCreate(Strict):
     oracle: Oracle | None = Field(None, description="For simulations: what a worker runs itself.")
 
 
+class StopRule(Strict):
+    """When a campaign has reached what it can; used-up money or candidates stop it anyway."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"target_error": 2.0, "value_per_unit": "400000"}}
+    )
+
+    target_error: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="RMSE of the surrogate, in target units, that is good enough; null: never."
+    )
+    value_per_unit: Money | None = Field(
+        None,
+        description="What it is worth that the predictive standard deviation on the target domain falls by one target "
+        "unit. Stop when no pick's expected gain is worth the cheapest candidate; null: not judged.",
+    )
+
+
 class LibraryReference(Strict):
     """A ready-made feature schema instead of a list; it is copied into the campaign, and then stays as it is."""
 
@@ -250,6 +267,7 @@ class CampaignCreate(Strict):
     sources: list[SourceCreate] = Field(min_length=1, max_length=50)
     currency: Currency = "USD"
     budget: Money | None = None
+    stop_rule: StopRule | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -303,6 +321,7 @@ class CampaignRead(BaseModel):
     sources: list[SourceRead]
     currency: str
     budget: Decimal | None
+    stop_rule: StopRule | None
     created_at: datetime
 
 

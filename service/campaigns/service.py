@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from service.audit import repository as audit
 from service.campaigns import repository
-from service.campaigns.schemas import CampaignCreate, CampaignSummary
+from service.campaigns.schemas import CampaignCreate, CampaignSummary, StopRule
 from service.database.models import Campaign, Source
 from service.errors import NotFoundError
 from service.pagination import PageRequest, cut_page
@@ -31,11 +31,28 @@ def create(session: Session, request: CampaignCreate, *, actor: str) -> Campaign
         target_domain=document["target_domain"],
         currency=request.currency,
         budget=request.budget,
+        stop_rule=document["stop_rule"],
         sources=[Source(**source.model_dump()) for source in request.sources],
     )
     repository.add(session, campaign)
     audit.record(session, actor, "create", "campaign", campaign.id, after=document, campaign_id=campaign.id)
     return campaign
+
+
+def set_stop_rule(session: Session, campaign: Campaign, rule: StopRule, *, actor: str) -> None:
+    """Replace the campaign's stop rule."""
+    before, after = campaign.stop_rule, rule.model_dump(mode="json")
+    campaign.stop_rule = after
+    audit.record(
+        session,
+        actor,
+        "set_stop_rule",
+        "campaign",
+        campaign.id,
+        before=before,
+        after=after,
+        campaign_id=campaign.id,
+    )
 
 
 def get(session: Session, campaign_id: int) -> Campaign:

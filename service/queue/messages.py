@@ -17,6 +17,8 @@ class Queue(StrEnum):
 class TaskName(StrEnum):
     VALUATION_RUN = "valuation.run"
     ACQUISITION_RANK = "acquisition.rank"
+    ACQUISITION_REPLAY = "acquisition.replay"
+    BACKTEST_RUN = "backtest.run"
     SIMULATION_RUN = "simulation.run"
     UPLOAD_READ = "upload.read"
     IMPORT_RUN = "import.run"
@@ -25,6 +27,8 @@ class TaskName(StrEnum):
 QUEUE_OF_TASK = {
     TaskName.VALUATION_RUN: Queue.GPU,
     TaskName.ACQUISITION_RANK: Queue.GPU,
+    TaskName.ACQUISITION_REPLAY: Queue.GPU,
+    TaskName.BACKTEST_RUN: Queue.GPU,
     TaskName.SIMULATION_RUN: Queue.CPU,
     TaskName.UPLOAD_READ: Queue.IO,
     TaskName.IMPORT_RUN: Queue.IO,

@@ -7,7 +7,7 @@ are the database's: a worker whose clock is wrong neither loses its own run nor 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
@@ -26,12 +26,20 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.database.models import AcquisitionRound, ImportRun, RunAttempt, RunCheckpoint, ValuationRun
+from service.database.models import (
+    AcquisitionRound,
+    Backtest,
+    ImportRun,
+    Replay,
+    RunAttempt,
+    RunCheckpoint,
+    ValuationRun,
+)
 from service.lifecycles import AttemptOutcome, RunStatus
 from service.pagination import PageRequest
 
-AnyRun = ValuationRun | AcquisitionRound | ImportRun
-Run = TypeVar("Run", bound=ValuationRun | AcquisitionRound | ImportRun)
+AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay
+Run = TypeVar("Run", bound=ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay)
 # A sign of life does not queue behind the transaction that stores the result: the next one comes soon.
 LONGEST_WAIT_MS = 2000
 
@@ -252,3 +260,8 @@ def hand_back(session: Session, kind: type[Run], run: Run, **values: Any) -> boo
         return False
     record(session, run, AttemptOutcome.HANDED_BACK, message=str(values.get("progress_message", "")))
     return True
+
+
+def database_time(session: Session) -> datetime:
+    """When the present transaction began, by the clock that also stamps the rows."""
+    return session.execute(select(func.now())).scalar_one()

@@ -6,7 +6,14 @@ from collections.abc import Callable, Set
 from typing import TYPE_CHECKING
 
 from service.audit import repository as audit
-from service.database.models import AcquisitionRound, ImportRun, RunAttempt, ValuationRun
+from service.database.models import (
+    AcquisitionRound,
+    Backtest,
+    ImportRun,
+    Replay,
+    RunAttempt,
+    ValuationRun,
+)
 from service.errors import ConflictError
 from service.lifecycles import AttemptOutcome, RunStatus
 from service.queue.client import enqueue
@@ -18,11 +25,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-AnyRun = ValuationRun | AcquisitionRound | ImportRun
+AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay
 TASK_OF_RUN: dict[type[AnyRun], TaskName] = {
     ValuationRun: TaskName.VALUATION_RUN,
     AcquisitionRound: TaskName.ACQUISITION_RANK,
     ImportRun: TaskName.IMPORT_RUN,
+    Backtest: TaskName.BACKTEST_RUN,
+    Replay: TaskName.ACQUISITION_REPLAY,
 }
 LOST = "waiting: the worker before was lost"
 

@@ -146,7 +146,7 @@ def _limit_z(samples: int) -> float:
     return max(LEAST_Z, NormalDist().inv_cdf(1.0 - FALSE_ALARM / (2.0 * max(samples, 2))))
 
 
-def _repetitions(rows: Sequence[HygieneRow], table: _Table) -> tuple[list[Repetition], list[Repetition]]:
+def _repetitions(rows: Sequence[HygieneRow], table: _Table) -> tuple[list[Repetition], ...]:
     """Samples with the same design, and distinct designs that are nearly the same."""
     if not rows:
         return [], []
@@ -154,12 +154,23 @@ def _repetitions(rows: Sequence[HygieneRow], table: _Table) -> tuple[list[Repeti
     design = _row_codes(points)
     first = np.unique(design, return_index=True)[1]
     alike = _members(design)  # of design code 0, 1, ...: `first` has the same order
-    exact = [_repetition(rows, members) for members in alike if len(members) > 1]
+    exact = [_not_on_purpose(rows, members) for members in alike]
     near = [
-        _repetition(rows, np.concatenate([alike[code] for code in cluster]))
+        _not_on_purpose(rows, np.concatenate([alike[code] for code in cluster]))
         for cluster in _clusters(table.coordinates()[first])
     ]
-    return _worst_first(exact), _worst_first(near)
+    return tuple(
+        _worst_first([_repetition(rows, members) for members in found if len(members) > 1])
+        for found in (exact, near)
+    )
+
+
+def _not_on_purpose(rows: Sequence[HygieneRow], members: Index) -> Index:
+    """The members without those that repeat another one of them because somebody wanted them to."""
+    if members.size < 2:
+        return members
+    present = {rows[position].id for position in members.tolist()}
+    return members[[rows[position].repeats_sample_id not in present for position in members.tolist()]]
 
 
 def _members(codes: Index) -> list[Index]:

@@ -20,11 +20,15 @@ class HygieneRow:
     features: Mapping[str, Any]
     target: float | None
     label_definition: str | None
+    repeats_sample_id: int | None = None
 
 
 @dataclass(frozen=True)
 class Repetition:
-    """Samples of one source with the same design, or nearly the same; `sample_ids` names the first of them."""
+    """Samples of one source with the same design, or nearly the same; `sample_ids` names the first of them.
+
+    Tests that are repeated on purpose are left out.
+    """
 
     size: int
     sample_ids: list[int]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -173,6 +174,7 @@ def for_hygiene(session: Session, campaign_id: int) -> Sequence[tuple[Any, ...]]
             func.coalesce(Sample.executed_features, Sample.planned_features),
             Sample.target,
             Sample.label_definition,
+            Sample.repeats_sample_id,
         )
         .join(Source, Source.id == Sample.source_id)
         .where(Sample.campaign_id == campaign_id)
@@ -186,3 +188,36 @@ def open_sample_ids(session: Session, campaign_id: int, statuses: Iterable[Any] 
         Recommendation.campaign_id == campaign_id, Recommendation.status.in_(list(statuses))
     )
     return set(session.scalars(statement))
+
+
+def candidates_among(session: Session, campaign_id: int, sample_ids: Iterable[int]) -> set[int]:
+    """Those of the ids that are candidates of the campaign which a round may acquire."""
+    statement = select(Sample.id).where(
+        Sample.campaign_id == campaign_id,
+        Sample.id == literal(list(sample_ids), ARRAY(BigInteger)).any_(),
+        Sample.status == SampleStatus.CANDIDATE,
+        Sample.split == Split.TRAIN,
+    )
+    return set(session.scalars(statement))
+
+
+def purchases(
+    session: Session, campaign_id: int, sample_ids: Iterable[int]
+) -> dict[int, tuple[int, str | None, datetime | None]]:
+    """(source id, group, when it was labelled) by sample id, as a backtest needs them."""
+    statement = select(Sample.id, Sample.source_id, Sample.group, Sample.labelled_at).where(
+        Sample.campaign_id == campaign_id, Sample.id == literal(list(sample_ids), ARRAY(BigInteger)).any_()
+    )
+    return {key: (source, group, moment) for key, source, group, moment in session.execute(statement)}
+
+
+def repetitions(session: Session, campaign_id: int) -> Sequence[Sample]:
+    """Every sample of the campaign that repeats another, whatever became of it."""
+    statement = select(Sample).where(Sample.campaign_id == campaign_id, Sample.repeats_sample_id.is_not(None))
+    return session.scalars(statement.order_by(Sample.id)).all()
+
+
+def with_ids(session: Session, sample_ids: Iterable[int]) -> Sequence[Sample]:
+    """The samples, in the order of their ids."""
+    statement = select(Sample).where(Sample.id == literal(list(sample_ids), ARRAY(BigInteger)).any_())
+    return session.scalars(statement.order_by(Sample.id)).all()

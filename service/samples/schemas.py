@@ -96,6 +96,7 @@ class SampleRead(BaseModel):
     id: int
     campaign_id: int
     external_id: str | None
+    repeats_sample_id: int | None = Field(description="The labelled sample whose test this one repeats.")
     source: str
     status: SampleStatus
     split: Split

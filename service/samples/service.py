@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -234,3 +235,32 @@ def hygiene(session: Session, campaign: Campaign, *, limit: int) -> HygieneRepor
     kinds = {name: feature.kind.value for name, feature in schema_of(campaign).features.items()}
     rows = [HygieneRow(*row) for row in repository.for_hygiene(session, campaign.id)]
     return inspect(rows, kinds, limit=limit)
+
+
+def add_repetitions(
+    session: Session, campaign: Campaign, repeated_ids: Sequence[int], *, actor: str
+) -> dict[int, int]:
+    """A new candidate for each labelled sample whose test is to be repeated: same plan, source, split and group.
+
+    Returns:
+        Id of the repetition by id of what it repeats.
+    """
+    repeated = repository.with_ids(session, repeated_ids)
+    names = Counter(row.repeats_sample_id for row in repository.repetitions(session, campaign.id))
+    rows = [_repetition_of(sample, 1 + names[sample.id]) for sample in repeated]
+    ids = repository.insert_many(session, rows)
+    for sample, key in zip(repeated, ids, strict=True):
+        after = {"repeats_sample_id": sample.id}
+        audit.record(session, actor, "create", "sample", key, campaign_id=campaign.id, after=after)
+    return {sample.id: key for sample, key in zip(repeated, ids, strict=True)}
+
+
+def _repetition_of(sample: Sample, number: int) -> dict[str, Any]:
+    copied = ("campaign_id", "source_id", "split", "group", "planned_features")
+    return {
+        **{name: getattr(sample, name) for name in copied},
+        "repeats_sample_id": sample.id,
+        "external_id": f"{sample.external_id or f'sample {sample.id}'} (repetition {number})"[:200],
+        "status": SampleStatus.CANDIDATE,
+        "provenance": {"repeats": sample.external_id or sample.id},
+    }

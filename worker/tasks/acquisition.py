@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from service.database.models import AcquisitionRound
+from service.runs import repository as runs
 from service.settings import get_settings
 from worker import process
+from worker.advice import advice_for
 from worker.device import choose_device
 from worker.loading import load_snapshot
 from worker.rounds import rank_snapshot
@@ -21,12 +25,15 @@ def _compute(run: ActiveRun) -> None:
     row, device = run.row, choose_device(get_settings().device)
     assert isinstance(row, AcquisitionRound)
     with run.transaction(frozen=True) as session:
-        campaign = campaign_of(session, row)
-        served = load_surrogate(session, row)
+        campaign, moment = campaign_of(session, row), runs.database_time(session)
+        served, advice = load_surrogate(session, row), advice_for(session, row)
         snapshot = load_snapshot(session, campaign, seed=row.seed, encoder=served.surrogate.encoder)
     with run.transaction() as session:
         freeze(session, row, snapshot, device=str(device))
+        runs.annotate(session, AcquisitionRound, row, frozen_at=moment)
     with run.interruptible():
-        ranking = rank_snapshot(snapshot, campaign, served, row, device=device, progress=run.report)
+        ranking = rank_snapshot(
+            snapshot, campaign, served, row, strategy=advice.strategy, device=device, progress=run.report
+        )
     with run.transaction() as session:
-        store_ranking(session, row, campaign, snapshot, ranking)
+        store_ranking(session, row, campaign, snapshot, replace(ranking, evidence=advice.evidence))

@@ -14,7 +14,7 @@ from service.admin.formats import number
 from service.admin.pages.quality import quality_of
 from service.admin.pages.run_lines import AnyRun, run_line
 from service.admin.pages.value_lines import value_lines
-from service.admin.pages.wording import domain_text, evidence_of, target_with_unit
+from service.admin.pages.wording import domain_text, evidence_view, target_with_unit
 from service.admin.rendering import frame, page
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignSummary
@@ -49,7 +49,7 @@ def show_overview(request: Request, campaign: CampaignDep, session: SessionDep) 
         figures=_figures(summary, counts),
         money=_money(summary),
         quality=quality_of(latest, campaign) if latest else None,
-        evidence=evidence_of(done),
+        evidence=evidence_view(acquisitions.evidence_of(session, campaign, done)),
         runs=[run_line(run, campaign) for run in newest],
         suspicious=_suspicious(session, latest) if latest else [],
         values_url=f"{base}/data-values",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -14,9 +14,11 @@ from service.admin.contexts import Filter, RecommendationLine, RecommendationsCo
 from service.admin.formats import digits_for, feature_value, number, quantity, words
 from service.admin.pages.run_lines import round_result
 from service.admin.pages.value_lines import sample_name
-from service.admin.pages.wording import evidence_of, target_name
+from service.admin.pages.wording import evidence_view, target_name
 from service.admin.paging import last_page, pager
 from service.admin.rendering import frame, page
+from service.backtests import service as backtests
+from service.backtests.schemas import EvidenceRead
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignSummary
 from service.database.models import AcquisitionRound, Campaign, Recommendation
@@ -54,10 +56,11 @@ def show_recommendations(
     found = acquisitions.by_round(
         session, campaign, status=status, offset=(page_number - 1) * PAGE_SIZE, limit=PAGE_SIZE
     )
+    evidence = backtests.newest_evidence(session, campaign.id)
     path, query = recommendations_url(campaign.id), {"status": status.value} if status else {}
     context = RecommendationsContext(
         frame=frame(request, "Recommendations", section="recommendations", campaign=campaign),
-        groups=[_group(round_, rows, campaign) for round_, rows in found],
+        groups=[_group(round_, rows, campaign, evidence) for round_, rows in found],
         filters=_filters(campaign.id, summary, status),
         status=status.value if status else "",
         page=page_number,
@@ -88,15 +91,20 @@ def _filters(
     ]
 
 
-def _group(round_: AcquisitionRound, rows: Sequence[Recommendation], campaign: Campaign) -> RoundGroup:
+def _group(
+    round_: AcquisitionRound,
+    rows: Sequence[Recommendation],
+    campaign: Campaign,
+    evidence: Callable[[str], EvidenceRead],
+) -> RoundGroup:
     digits = digits_for([row.components.get("information") or 0.0 for row in rows])
     return RoundGroup(
         id=round_.id,
         created_at=round_.created_at,
         requested_by=round_.requested_by,
-        strategy=words(str(round_.configuration.get("strategy", ""))),
+        strategy=words(acquisitions.strategy_of(round_)),
         result=round_result(round_.metrics or {}, campaign.target["unit"], campaign.currency),
-        evidence=evidence_of(round_),
+        evidence=evidence_view(evidence(acquisitions.strategy_of(round_))),
         rows=[_line(row, campaign, digits) for row in rows],
     )
 

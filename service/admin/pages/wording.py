@@ -7,16 +7,10 @@ from typing import Any
 
 from service.admin.contexts import EvidenceView
 from service.admin.formats import BARE_UNITS, feature_value, quantity
-from service.database.models import AcquisitionRound, Campaign
-from service.vocabulary import Evidence
+from service.backtests.schemas import EvidenceRead
+from service.database.models import Campaign
 
 _ABBREVIATIONS = {"rolc", "olc", "hic"}
-_SENTENCES = {
-    Evidence.BETTER: "Better than random picks in a backtest on this campaign's own data.",
-    Evidence.NOT_BETTER: "Not better than random picks in a backtest on this campaign's own data.",
-    Evidence.WORSE: "Worse than random picks in a backtest on this campaign's own data.",
-    Evidence.NOT_ENOUGH_DATA: "Not enough data to say whether this advice beats random picks here.",
-}
 
 
 def target_name(campaign: Campaign) -> str:
@@ -36,11 +30,9 @@ def figure(metrics: Mapping[str, Any], name: str) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
-def evidence_of(round_: AcquisitionRound | None) -> EvidenceView:
-    """What is known about the round's advice; the round's own sentence when it has one."""
-    metrics = (round_.metrics if round_ else None) or {}
-    verdict = Evidence(metrics.get("evidence", Evidence.NOT_ENOUGH_DATA))
-    return EvidenceView(verdict, metrics.get("evidence_sentence") or _SENTENCES[verdict])
+def evidence_view(evidence: EvidenceRead) -> EvidenceView:
+    """The badge and the sentence beside advice."""
+    return EvidenceView(evidence.verdict, evidence.sentence)
 
 
 def domain_text(campaign: Campaign) -> str:

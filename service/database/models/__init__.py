@@ -5,8 +5,10 @@ from service.database.models.acquisition import (
     RankedCandidate,
     Recommendation,
     RecommendationChange,
+    Replay,
 )
 from service.database.models.audit import AuditEvent
+from service.database.models.backtest import Backtest
 from service.database.models.campaign import Campaign, Source
 from service.database.models.import_run import ImportRun
 from service.database.models.run import RunAttempt, RunCheckpoint
@@ -16,6 +18,7 @@ from service.database.models.valuation import DataValue, Surrogate, ValuationRun
 __all__ = [
     "AcquisitionRound",
     "AuditEvent",
+    "Backtest",
     "Campaign",
     "DataValue",
     "ImportRun",
@@ -23,6 +26,7 @@ __all__ = [
     "RankedCandidate",
     "Recommendation",
     "RecommendationChange",
+    "Replay",
     "RunAttempt",
     "RunCheckpoint",
     "Sample",

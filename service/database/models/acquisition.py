@@ -30,11 +30,34 @@ class AcquisitionRound(RunColumns, Base):
     __table_args__ = (
         *run_constraints(),
         ForeignKeyConstraint(["surrogate_id", "campaign_id"], ["surrogates.id", "surrogates.campaign_id"]),
+        ForeignKeyConstraint(["backtest_id", "campaign_id"], ["backtests.id", "backtests.campaign_id"]),
     )
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
     surrogate_id: Mapped[int]
+    # The evidence that `auto` decides by, frozen like everything else that the result depends on.
+    backtest_id: Mapped[int | None]
     pool_size: Mapped[int | None]
+    # The moment of the snapshot by the database's clock: a replay looks at the rows as they stood then.
+    frozen_at: Mapped[Moment | None]
+
+
+class Replay(RunColumns, Base):
+    """A round ranked once more on what it saw; `metrics` tells whether the same bytes came out.
+
+    It stores nothing else: `configuration` and `seed` are those of the round.
+    """
+
+    __tablename__ = "replays"
+    __table_args__ = (
+        *run_constraints(),
+        ForeignKeyConstraint(
+            ["round_id", "campaign_id"], ["acquisition_rounds.id", "acquisition_rounds.campaign_id"]
+        ),
+    )
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    round_id: Mapped[int] = mapped_column(index=True)
 
 
 class Recommendation(Base):

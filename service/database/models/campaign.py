@@ -33,6 +33,8 @@ class Campaign(Base):
     target_domain: Mapped[Document]
     currency: Mapped[str] = mapped_column(String(3))
     budget: Mapped[Money | None]
+    # When to stop acquiring; null: only when the money or the candidates are used up.
+    stop_rule: Mapped[Document | None]
     created_at: Mapped[Created]
 
     sources: Mapped[list[Source]] = relationship(

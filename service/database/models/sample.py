@@ -76,6 +76,20 @@ class Sample(Base):
         CheckConstraint("target IS NULL OR label_definition IS NOT NULL", name="label_has_definition"),
         CheckConstraint(finite("target"), name="target_finite"),
         CheckConstraint("split <> 'holdout' OR status = 'labelled'", name="holdout_not_acquirable"),
+        # A repetition stands in the split of what it repeats: else the holdout would leak.
+        ForeignKeyConstraint(
+            ["repeats_sample_id", "campaign_id", "split"],
+            ["samples.id", "samples.campaign_id", "samples.split"],
+            onupdate="CASCADE",
+            name="fk_samples_repeated",
+        ),
+        CheckConstraint("repeats_sample_id <> id", name="repeats_another"),
+        Index(
+            "uq_samples_candidate_repetition",
+            "repeats_sample_id",
+            unique=True,
+            postgresql_where=text("status = 'candidate'"),
+        ),
         Index(None, "campaign_id", "id"),
         Index(None, "campaign_id", "status", "split", "id"),
     )
@@ -84,6 +98,8 @@ class Sample(Base):
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
     source_id: Mapped[int]
     upload_id: Mapped[int | None] = mapped_column(ForeignKey("uploads.id"), index=True)
+    # The labelled sample whose test this one is to repeat, because its label is suspicious.
+    repeats_sample_id: Mapped[int | None]
     external_id: Mapped[str | None] = mapped_column(String(200))
     status: Mapped[SampleStatus] = mapped_column(enum_column(SampleStatus, "status"))
     split: Mapped[Split] = mapped_column(enum_column(Split, "split"))

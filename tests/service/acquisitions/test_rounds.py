@@ -9,11 +9,14 @@ from starlette.testclient import TestClient
 
 from service.acquisitions import repository
 from service.database.engine import unit_of_work
+from service.vocabulary import Strategy
 from tests.support import (
     API,
     Proposal,
     act,
+    add_backtest,
     add_finished_valuation,
+    add_samples,
     assert_problem,
     create_campaign,
     pointers,
@@ -70,6 +73,22 @@ def test_the_surrogate_of_another_campaign_is_not_found(client: TestClient, prop
     ("configuration", "pointer"),
     [
         ({"source_budgets": {"sled": "1"}}, "/configuration/source_budgets/sled"),
+        ({"source_quotas": {"sled": {"most": 1}}}, "/configuration/source_quotas/sled"),
+        (
+            {"source_quotas": {"simulation": {"least": 2, "most": 1}}},
+            "/configuration/source_quotas/simulation",
+        ),
+        ({"source_quotas": {"simulation": {"least": 21}}}, "/configuration"),
+        ({"max_per_group": 0}, "/configuration/max_per_group"),
+        ({"max_per_group": 1, "group_feature": "colour"}, "/configuration/group_feature"),
+        ({"group_feature": "barrier"}, "/configuration"),
+        ({"relevance_strength": 1}, "/configuration/relevance_strength"),
+        ({"longest_lead_time_hours": 0}, "/configuration/longest_lead_time_hours"),
+        ({"vetoed_sample_ids": [1, 4711]}, "/configuration/vetoed_sample_ids/1"),
+        ({"injected_sample_ids": [4711]}, "/configuration/injected_sample_ids/0"),
+        ({"injected_sample_ids": [1]}, "/configuration/injected_sample_ids/0"),
+        ({"injected_sample_ids": [1], "vetoed_sample_ids": [1]}, "/configuration"),
+        ({"injected_sample_ids": [1, 2], "batch_size": 1}, "/configuration"),
         ({"batch_size": 0}, "/configuration/batch_size"),
         ({"strategy": "best"}, "/configuration/strategy"),
         ({"budget": "-1"}, "/configuration/budget"),
@@ -160,3 +179,62 @@ def test_an_unknown_round_is_404(client: TestClient, path: str) -> None:
 
 def test_an_unknown_round_cannot_be_cancelled(client: TestClient) -> None:
     assert_problem(client.post(f"{API}/acquisition-rounds/77:cancel"), 404, "not_found")
+
+
+def test_an_unknown_strategy_is_answered_with_the_known_ones(client: TestClient, proposal: Proposal) -> None:
+    response = request_round(client, proposal.campaign_id, configuration={"strategy": "best"})
+    message = pointers(assert_problem(response, 422, "invalid_input"))["/configuration/strategy"]
+    assert all(f"'{strategy}'" in message for strategy in Strategy)
+
+
+def test_what_a_person_wants_in_or_out_of_the_batch_is_kept(client: TestClient, proposal: Proposal) -> None:
+    free, unwanted = add_samples(client, proposal.campaign_id, sample_documents(2))
+    wanted = {"injected_sample_ids": [free], "vetoed_sample_ids": [unwanted, proposal.sample_ids[0]]}
+    round_ = request_round(client, proposal.campaign_id, configuration=wanted).json()
+    assert {name: round_["configuration"][name] for name in wanted} == wanted
+
+
+def test_a_labelled_or_foreign_sample_is_neither_injected_nor_vetoed(
+    client: TestClient, proposal: Proposal
+) -> None:
+    (labelled,) = add_samples(client, proposal.campaign_id, sample_documents(1, target=26.0))
+    (foreign,) = add_samples(client, create_campaign(client), sample_documents(1))
+    wanted = {"injected_sample_ids": [labelled], "vetoed_sample_ids": [foreign]}
+    response = request_round(client, proposal.campaign_id, configuration=wanted)
+    assert pointers(assert_problem(response, 422, "invalid_input")) == {
+        "/configuration/vetoed_sample_ids/0": f"sample {foreign} is no candidate of this campaign",
+        "/configuration/injected_sample_ids/0": f"sample {labelled} is no candidate of this campaign",
+    }
+
+
+def test_a_round_freezes_the_newest_backtest_and_shows_the_newest_evidence(
+    client: TestClient, proposal: Proposal
+) -> None:
+    before = request_round(client, proposal.campaign_id, configuration={"strategy": "lcmd"})
+    assert "No backtest has run on its 0 labelled samples." in before.json()["evidence_sentence"]
+    backtest_id = add_backtest(client.app.state.sessions, proposal.campaign_id)
+    after = request_round(client, proposal.campaign_id, configuration={"strategy": "lcmd"}).json()
+    assert after["backtest_id"] == backtest_id
+    for round_ in (after, client.get(before.headers["location"]).json()):
+        assert (round_["evidence"], round_["evidence_interval"]) == ("not_better", [-0.2, 0.1])
+        assert "Not better than random picks" in round_["evidence_sentence"]
+        assert "interval -18 % to +11 %" in round_["evidence_sentence"]
+    assert client.get(before.headers["location"]).json()["backtest_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "verdict", "words"),
+    [
+        ("auto", "better", "lcmd is better"),
+        ("variance_reduction", "worse", "Worse"),
+        ("random", "not_better", "compared with"),
+        ("bait", "not_enough_data", "did not replay it"),
+    ],
+)
+def test_evidence_is_that_of_the_strategy(
+    client: TestClient, proposal: Proposal, strategy: str, verdict: str, words: str
+) -> None:
+    add_backtest(client.app.state.sessions, proposal.campaign_id, auto="lcmd is better")
+    round_ = request_round(client, proposal.campaign_id, configuration={"strategy": strategy}).json()
+    assert round_["evidence"] == verdict
+    assert words in round_["evidence_sentence"]

@@ -70,7 +70,8 @@ def test_overview_shows_counts_money_and_quality(dashboard: TestClient, rows: Ro
 
 def test_overview_is_honest_about_evidence(dashboard: TestClient, rows: Rows) -> None:
     card = soup_of(dashboard, f"/campaigns/{rows.campaign_id}").select_one("[aria-labelledby=evidence]")
-    assert "Not enough data to say whether this advice beats random picks here." in text_of(card)
+    assert "Not enough data to say whether this strategy beats random picks here." in text_of(card)
+    assert "No backtest has run on its 4 labelled samples." in text_of(card)
 
 
 def test_overview_says_so_when_the_surrogate_is_no_good(

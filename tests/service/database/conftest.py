@@ -36,7 +36,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "affordable": True,
     },
 }  # fmt: skip
-DEFAULTS["acquisition_rounds"] = DEFAULTS["import_runs"] = DEFAULTS["valuation_runs"]
+DEFAULTS |= dict.fromkeys(
+    ["acquisition_rounds", "import_runs", "backtests", "replays"], DEFAULTS["valuation_runs"]
+)
 DEFAULTS["run_attempts"] = {
     "run_kind": "valuation_runs", "run_id": 1, "attempt": 1, "worker": "w", "outcome": "lost", "message": "",
     "started_at": "2026-01-02T03:04:05Z",

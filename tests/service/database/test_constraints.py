@@ -7,7 +7,7 @@ from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 from psycopg.types.json import Jsonb
 
 NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
-RUN_TABLES = ["valuation_runs", "acquisition_rounds", "import_runs"]
+RUN_TABLES = ["valuation_runs", "acquisition_rounds", "import_runs", "backtests", "replays"]
 
 
 def refused(kind: type[Exception], constraint: str) -> Any:
@@ -161,6 +161,8 @@ def test_a_run_tells_how_it_ended(store: Any, table: str, columns: dict[str, Any
     place = {"campaign_id": store.campaign_id}
     if table == "acquisition_rounds":
         place["surrogate_id"] = store.surrogate_id
+    if table == "replays":
+        place["round_id"] = store.round_id
     with refused(CheckViolation, constraint):
         store.insert(table, **place, **columns)
 
@@ -177,6 +179,18 @@ def test_nothing_refers_across_campaigns(store: Any) -> None:
         store.insert("acquisition_rounds", **other, surrogate_id=store.surrogate_id)
     with refused(ForeignKeyViolation, "fk_recommendations"):
         store.recommend(store.sample(), **other)
+    backtest_id = store.insert("backtests", **other)
+    with refused(ForeignKeyViolation, "fk_acquisition_rounds_backtest"):
+        store.insert(
+            "acquisition_rounds",
+            campaign_id=store.campaign_id,
+            surrogate_id=store.surrogate_id,
+            backtest_id=backtest_id,
+        )
+    with refused(ForeignKeyViolation, "fk_replays_round"):
+        store.insert("replays", **other, round_id=store.round_id)
+    with refused(ForeignKeyViolation, "fk_samples_repeated"):
+        store.sample(**other, source_id=foreign_source, repeats_sample_id=store.labelled())
 
 
 def test_external_ids_are_unique_within_a_campaign_only(store: Any) -> None:
@@ -262,3 +276,29 @@ def test_a_run_succeeds_once(store: Any) -> None:
 def test_an_attempt_tells_how_it_ended(store: Any, columns: dict[str, Any], constraint: str) -> None:
     with refused(CheckViolation, constraint):
         store.insert("run_attempts", **columns)
+
+
+def test_a_repetition_stands_in_the_split_of_what_it_repeats(store: Any) -> None:
+    labelled = store.labelled()
+    with refused(ForeignKeyViolation, "fk_samples_repeated"):
+        store.sample(repeats_sample_id=labelled, split="validation")
+    assert store.sample(repeats_sample_id=labelled)
+
+
+def test_a_sample_does_not_repeat_itself(store: Any) -> None:
+    sample_id = store.labelled()
+    with refused(CheckViolation, "repeats_another"):
+        store.execute("UPDATE samples SET repeats_sample_id = id WHERE id = %s", sample_id)
+
+
+def test_a_sample_has_one_repetition_to_come(store: Any) -> None:
+    labelled = store.labelled()
+    first = store.sample(repeats_sample_id=labelled)
+    with refused(UniqueViolation, "uq_samples_candidate_repetition"):
+        store.sample(repeats_sample_id=labelled)
+    store.execute("UPDATE samples SET status = 'abandoned' WHERE id = %s", first)
+    assert store.labelled(repeats_sample_id=labelled)
+
+
+def test_a_person_may_inject_a_pick(store: Any) -> None:
+    assert store.recommend(store.sample(), arm="injected")

@@ -51,6 +51,19 @@ def test_clean_data_give_no_finding() -> None:
     assert report.label_definitions == {"rolc/1": 300}
 
 
+def test_a_test_that_is_repeated_on_purpose_is_no_duplicate() -> None:
+    rows = clean()
+    rows.append(copy_of(rows[3], 900, target=rows[3].target + 2.5, repeats_sample_id=4))
+    rows.append(
+        copy_of(rows[4], 901, features={"speed": rows[4].features["speed"] + 0.01}, repeats_sample_id=5)
+    )
+    report = inspect(rows, KINDS)
+    assert (report.duplicates, report.near_duplicates) == ([], [])
+    rows.append(copy_of(rows[3], 902))
+    (found,) = inspect(rows, KINDS).duplicates
+    assert found.sample_ids == [4, 902]
+
+
 def test_the_same_design_twice_is_found_with_the_spread_of_its_labels() -> None:
     rows = clean()
     rows.append(copy_of(rows[3], 900, target=rows[3].target + 2.5))

@@ -1,0 +1,126 @@
+"""SQL of the regret ledger and the stop rule: plain columns of what rounds predicted and what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.database.models import AcquisitionRound, DataValue, Recommendation, Sample, Source, Surrogate
+from service.lifecycles import OPEN, RecommendationStatus, RunStatus
+from service.vocabulary import Arm, SampleStatus, Split
+
+
+@dataclass(frozen=True)
+class PickRow:
+    """One recommendation; `target` is its result, None while there is none."""
+
+    round_id: int
+    arm: Arm
+    status: RecommendationStatus
+    selection_probability: float | None
+    acquisition_cost: Decimal
+    components: dict[str, Any]
+    target: float | None
+
+
+def rounds(session: Session, campaign_id: int) -> Sequence[AcquisitionRound]:
+    """Succeeded rounds, oldest first."""
+    statement = select(AcquisitionRound).where(
+        AcquisitionRound.campaign_id == campaign_id, AcquisitionRound.status == RunStatus.SUCCEEDED
+    )
+    return session.scalars(statement.order_by(AcquisitionRound.id)).all()
+
+
+def picks(session: Session, campaign_id: int) -> list[PickRow]:
+    """All recommendations of the campaign by id."""
+    statement = (
+        select(
+            Recommendation.round_id,
+            Recommendation.arm,
+            Recommendation.status,
+            Recommendation.selection_probability,
+            Recommendation.acquisition_cost,
+            Recommendation.components,
+            Sample.target,
+        )
+        .join(Recommendation.sample)
+        .where(Recommendation.campaign_id == campaign_id)
+    )
+    found = [PickRow(*row) for row in session.execute(statement.order_by(Recommendation.id))]
+    completed = RecommendationStatus.COMPLETED
+    return [row if row.status is completed else PickRow(**vars(row) | {"target": None}) for row in found]
+
+
+def surrogates(session: Session, campaign_id: int) -> Sequence[Surrogate]:
+    """Surrogates with their metrics, oldest first."""
+    statement = select(Surrogate).where(Surrogate.campaign_id == campaign_id)
+    return session.scalars(statement.order_by(Surrogate.id)).all()
+
+
+def results_learned(session: Session, campaign_id: int) -> dict[tuple[int, int], int]:
+    """(round id, surrogate id) to how many results of the round the surrogate was trained on."""
+    statement = (
+        select(Recommendation.round_id, Surrogate.id, func.count())
+        .join(DataValue, DataValue.sample_id == Recommendation.sample_id)
+        .join(Surrogate, Surrogate.valuation_run_id == DataValue.valuation_run_id)
+        .where(
+            Recommendation.campaign_id == campaign_id,
+            Recommendation.status == RecommendationStatus.COMPLETED,
+        )
+        .group_by(Recommendation.round_id, Surrogate.id)
+    )
+    return {(round_id, key): count for round_id, key, count in session.execute(statement)}
+
+
+def newest_surrogate(session: Session, campaign_id: int) -> Surrogate | None:
+    statement = select(Surrogate).where(Surrogate.campaign_id == campaign_id)
+    return session.scalars(statement.order_by(Surrogate.id.desc()).limit(1)).one_or_none()
+
+
+def cheapest_candidate(session: Session, campaign_id: int) -> Decimal | None:
+    """The lowest price of a candidate that is neither proposed nor pending; None when there is none."""
+    taken = select(Recommendation.id).where(
+        Recommendation.sample_id == Sample.id, Recommendation.status.in_(list(OPEN))
+    )
+    # EXISTS per source: the first free candidate settles it, however large the pool is.
+    free = select(Sample.id).where(
+        Sample.source_id == Source.id,
+        Sample.campaign_id == campaign_id,
+        Sample.status == SampleStatus.CANDIDATE,
+        Sample.split == Split.TRAIN,
+        ~taken.exists(),
+    )
+    statement = select(func.min(Source.acquisition_cost)).where(
+        Source.campaign_id == campaign_id, free.exists()
+    )
+    return session.execute(statement).scalar_one()
+
+
+def open_recommendations(session: Session, campaign_id: int) -> int:
+    """Proposed and pending ones."""
+    statement = select(func.count(Recommendation.id)).where(
+        Recommendation.campaign_id == campaign_id, Recommendation.status.in_(list(OPEN))
+    )
+    return session.scalars(statement).one()
+
+
+def newest_round(session: Session, campaign_id: int) -> AcquisitionRound | None:
+    statement = (
+        select(AcquisitionRound)
+        .where(AcquisitionRound.campaign_id == campaign_id, AcquisitionRound.status == RunStatus.SUCCEEDED)
+        .order_by(AcquisitionRound.id.desc())
+    )
+    return session.scalars(statement.limit(1)).one_or_none()
+
+
+def components_of_round(session: Session, round_id: int) -> list[dict[str, Any]]:
+    """Components of what the strategy chose in a round."""
+    statement = select(Recommendation.components).where(
+        Recommendation.round_id == round_id, Recommendation.arm == Arm.CHOSEN
+    )
+    return list(session.scalars(statement.order_by(Recommendation.rank)))

@@ -1,0 +1,98 @@
+"""The regret ledger: what rounds promised, what they gave, what they cost. All of it is computed from rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from service.acquisitions.service import strategy_of
+from service.database.models import AcquisitionRound, Campaign, Surrogate
+from service.ledger import repository
+from service.ledger.arms import compare_arms
+from service.ledger.gains import learned_by, measured_alike, predicted_gain, realised_gain
+from service.ledger.repository import PickRow
+from service.ledger.schemas import Balance, RegretLedger, RoundLedger
+from service.lifecycles import PENDING, SPENT
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def regret_ledger(session: Session, campaign: Campaign) -> RegretLedger:
+    """Every succeeded round of a campaign, oldest first. O(recommendations + data values of the results)."""
+    found = repository.rounds(session, campaign.id)
+    picks = repository.picks(session, campaign.id)
+    surrogates = repository.surrogates(session, campaign.id)
+    learned = repository.results_learned(session, campaign.id)
+    entries = []
+    for round_ in found:
+        own = [pick for pick in picks if pick.round_id == round_.id]
+        so_far = [pick for pick in picks if pick.round_id <= round_.id]
+        after = learned_by(round_, surrogates, learned)
+        entries.append(_entry(round_, own, so_far, surrogates, after))
+    return RegretLedger(
+        campaign_id=campaign.id,
+        currency=campaign.currency,
+        target_unit=campaign.target["unit"],
+        rounds=entries,
+        total=_balance(picks),
+        total_arms=compare_arms(picks),
+        realised_gain=_gain_so_far(found, surrogates),
+    )
+
+
+def _entry(
+    round_: AcquisitionRound,
+    own: Sequence[PickRow],
+    so_far: Sequence[PickRow],
+    surrogates: Sequence[Surrogate],
+    after: tuple[Surrogate | None, int],
+) -> RoundLedger:
+    before = next((surrogate for surrogate in surrogates if surrogate.id == round_.surrogate_id), None)
+    realised = realised_gain(own, before, *after)
+    predicted = predicted_gain(round_, own, realised.rmse_before)
+    return RoundLedger(
+        round_id=round_.id,
+        created_at=round_.created_at,
+        strategy=strategy_of(round_),
+        surrogate_id=round_.surrogate_id,
+        balance=_balance(own),
+        predicted=predicted,
+        realised=realised,
+        regret=_difference(predicted.gain, realised.gain),
+        calibration=_quotient(realised.error_at_results, predicted.error_at_results),
+        arms=compare_arms(own),
+        cumulative=_balance(so_far),
+        cumulative_arms=compare_arms(so_far),
+    )
+
+
+def _balance(picks: Sequence[PickRow]) -> Balance:
+    def money(statuses: frozenset[object]) -> Decimal:
+        return sum((pick.acquisition_cost for pick in picks if pick.status in statuses), Decimal(0))
+
+    return Balance(
+        proposed=len(picks),
+        results=sum(pick.target is not None for pick in picks),
+        spent=money(frozenset(SPENT)),
+        committed=money(frozenset(PENDING)),
+    )
+
+
+def _gain_so_far(rounds: Sequence[AcquisitionRound], surrogates: Sequence[Surrogate]) -> float | None:
+    by_id = {surrogate.id: surrogate for surrogate in surrogates}
+    if not rounds or rounds[0].surrogate_id not in by_id:
+        return None
+    first, newest = by_id[rounds[0].surrogate_id].metrics, surrogates[-1].metrics
+    if not measured_alike(first, newest):
+        return None
+    return _difference(first.get("rmse"), newest.get("rmse"))
+
+
+def _difference(minuend: float | None, subtrahend: float | None) -> float | None:
+    return None if minuend is None or subtrahend is None else minuend - subtrahend
+
+
+def _quotient(dividend: float | None, divisor: float | None) -> float | None:
+    return None if dividend is None or not divisor else dividend / divisor
