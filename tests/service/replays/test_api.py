@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -14,7 +14,7 @@ from service.lifecycles import OPEN, RunStatus
 from service.replays import repository
 from service.runs.repository import database_time
 from service.samples import repository as samples
-from service.vocabulary import Split
+from service.vocabulary import SampleStatus, Split
 from tests.support import API, Proposal, act, add_samples, assert_problem, move, propose, queued_messages
 from tests.support import sample_documents as documents
 
@@ -73,9 +73,10 @@ def test_what_is_unknown_is_404(client: TestClient, method: str, path: str) -> N
 def seen(session: Session, campaign_id: int) -> dict[str, Any]:
     """What a loader reads of a campaign."""
     labelled = samples.labelled(session, campaign_id, splits=[Split.TRAIN])
+    free = select(Sample.id).where(Sample.campaign_id == campaign_id, Sample.status == SampleStatus.CANDIDATE)
     return {
         "labelled": [(row.id, row.target, row.executed_features) for row in labelled],
-        "candidates": [row.id for row in samples.candidates(session, campaign_id)],
+        "candidates": session.scalars(free.order_by(Sample.id)).all(),
         "open": samples.open_sample_ids(session, campaign_id, OPEN),
     }
 
