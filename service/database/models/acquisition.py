@@ -15,7 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.database.base import Base, Created, Document, Moment, Money, PrimaryKey, enum_column, finite
-from service.database.models.run import RunColumns, run_constraints
+from service.database.models.run import RunColumns, large_id_list, run_constraints
 from service.database.models.sample import Sample
 from service.lifecycles import OPEN, RecommendationStatus
 from service.vocabulary import Arm, Split
@@ -34,6 +34,7 @@ class AcquisitionRound(RunColumns, Base):
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
     surrogate_id: Mapped[int]
+    sample_ids: Mapped[list[int] | None] = large_id_list()
     pool_size: Mapped[int | None]
 
 
