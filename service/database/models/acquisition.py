@@ -15,7 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.database.base import Base, Created, Document, Moment, Money, PrimaryKey, enum_column, finite
-from service.database.models.run import RunColumns, run_constraints
+from service.database.models.run import RunColumns, large_id_list, run_constraints
 from service.database.models.sample import Sample
 from service.lifecycles import OPEN, RecommendationStatus
 from service.vocabulary import Arm, Split
@@ -37,6 +37,7 @@ class AcquisitionRound(RunColumns, Base):
     surrogate_id: Mapped[int]
     # The evidence that `auto` decides by, frozen like everything else that the result depends on.
     backtest_id: Mapped[int | None]
+    sample_ids: Mapped[list[int] | None] = large_id_list()
     pool_size: Mapped[int | None]
     # The moment of the snapshot by the database's clock: a replay looks at the rows as they stood then.
     frozen_at: Mapped[Moment | None]

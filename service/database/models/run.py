@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -14,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, MappedColumn, mapped_column
 
 from service.database.base import Base, Created, Document, Moment, PrimaryKey, enum_column
 from service.lifecycles import AttemptOutcome, RunStatus
@@ -31,8 +33,7 @@ class RunColumns:
     status: Mapped[RunStatus] = mapped_column(enum_column(RunStatus, "status"), default=RunStatus.QUEUED)
     configuration: Mapped[Document]
     seed: Mapped[int] = mapped_column(BigInteger)
-    # Read only when it is asked for: a large pool makes it megabytes.
-    sample_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger), deferred=True)
+    sample_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     data_hash: Mapped[str | None] = mapped_column(String(64))
     progress: Mapped[float] = mapped_column(Float(53), default=0.0)
     progress_message: Mapped[str] = mapped_column(String(400), default="waiting for a worker")
@@ -49,6 +50,11 @@ class RunColumns:
     sent_at: Mapped[Moment | None]  # when its message was last given to the broker
     started_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
+
+
+def large_id_list() -> MappedColumn[Any]:
+    """A column that is read only when it is asked for, in a session: a large pool makes it megabytes."""
+    return mapped_column(ARRAY(BigInteger), deferred=True)
 
 
 def run_constraints() -> tuple[Constraint, ...]:

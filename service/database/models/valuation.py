@@ -14,7 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
 
 from service.database.base import Base, Created, Document, PrimaryKey, finite
-from service.database.models.run import RunColumns, run_constraints
+from service.database.models.run import RunColumns, large_id_list, run_constraints
 from service.database.models.sample import Sample
 
 
@@ -25,6 +25,7 @@ class ValuationRun(RunColumns, Base):
     __table_args__ = run_constraints()
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    sample_ids: Mapped[list[int] | None] = large_id_list()
 
 
 class DataValue(Base):

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import inspect
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
@@ -170,6 +171,13 @@ def test_a_round_that_kept_no_ranking_has_an_empty_one(client: TestClient, propo
     url = store_ranking(client, proposal, [])
     assert client.get(url).json() == {"items": [], "next_cursor": None}
     assert_problem(client.get(url, params={"cursor": "no"}), 400, "invalid_cursor")
+
+
+def test_a_round_is_read_without_the_ids_of_its_snapshot(client: TestClient, proposal: Proposal) -> None:
+    """They are megabytes with a large pool, and every page would fetch them."""
+    with client.app.state.sessions() as session:
+        round_id = repository.get_recommendation(session, proposal.recommendation_ids[0]).round_id
+        assert "sample_ids" in inspect(repository.get_round(session, round_id)).unloaded
 
 
 @pytest.mark.parametrize("path", ["", "/recommendations", "/ranking"])
