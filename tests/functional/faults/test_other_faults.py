@@ -32,7 +32,7 @@ DAY_S = 24 * 3600
 def training(book: Book, epochs: int = EPOCHS) -> Iterator[int]:
     """A valuation in the middle of its training."""
     key = book.value(epochs=epochs)
-    book.wait_until_at(VALUATION, key, "data values")
+    assert book.is_met_at(VALUATION, key, "data values")
     yield key
 
 
@@ -92,7 +92,7 @@ def test_workers_that_race_for_one_run(there: Installation, book: Book, table: T
 
 def test_a_cancelled_run_stops_at_once(there: Installation, book: Book, table: Table) -> None:
     key = book.value(epochs=5000)
-    book.wait_until_at(VALUATION, key, "data values")
+    assert book.is_met_at(VALUATION, key, "data values")
     asked_at = time.monotonic()
     there.http.post(f"/{VALUATION}/{key}:cancel").raise_for_status()
     wait_until(lambda: book.status(VALUATION, key)[0] == "cancelled", "the run is cancelled")

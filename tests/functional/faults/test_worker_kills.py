@@ -80,11 +80,12 @@ def freezing(book: Book, kind: str) -> Iterator[int]:
 
 
 def saying(message: str) -> Step:
-    """It computes, and says so."""
+    """It computes, and says so; a short step may pass between two signs of life: then the next run is watched."""
 
     def step(book: Book, kind: str) -> Iterator[int]:
         key = ask(book, kind)
-        book.wait_until_at(kind, key, message)
+        while not book.is_met_at(kind, key, message):
+            key = ask(book, kind)
         yield key
 
     return step
