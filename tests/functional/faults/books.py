@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,12 +58,10 @@ class Book:
 
         return message in wait_until(seen, f"{kind} {key} is at '{message}'")[2]
 
-    def close(self, kind: str, key: int) -> float:
-        """Wait until the run has succeeded; how many seconds that took."""
-        started = time.monotonic()
-        wait_until(lambda: self.status(kind, key)[0] in ENDED, f"{kind} {key} ends", RECOVERY_S)
-        assert self.status(kind, key)[0] == "succeeded", self.there.http.get(f"/{kind}/{key}").json()
-        return time.monotonic() - started
+    def close(self, kind: str, key: int, *, seconds: float = RECOVERY_S) -> None:
+        """Wait until the run has succeeded."""
+        wait_until(lambda: self.status(kind, key)[0] in ENDED, f"{kind} {key} ends", seconds)
+        assert self.status(kind, key)[0] == "succeeded", self.failures()
 
     def failures(self) -> list[str]:
         """Why runs have failed."""

@@ -12,12 +12,14 @@ import pytest
 
 from service.queue.messages import TaskName
 from tests.functional.faults.books import TABLES, Book
-from tests.functional.faults.conftest import ALL, Table
+from tests.functional.faults.conftest import ALL, Table, only_all
 from tests.functional.faults.installation import Installation, kill, stopped, wait_until
 
 pytestmark = pytest.mark.functional
 VALUATION, RANKING = "valuation-runs", "acquisition-rounds"
 TASKS = {VALUATION: TaskName.VALUATION_RUN, RANKING: TaskName.ACQUISITION_RANK}
+# A checkpoint is kept after 10 s.
+LONG_EPOCHS, LONG_S = 4000, 300.0
 # Long enough to be met in the middle.
 EPOCHS = 300
 
@@ -145,3 +147,22 @@ def test_a_worker_killed(
     seconds = time.monotonic() - killed_at
     there.keep_spare()
     table.add(f"kill -9 of the worker, {kind}: {name}", seconds, asked)
+
+
+@only_all
+def test_a_training_that_is_killed_goes_on_from_its_checkpoint(
+    there: Installation, book: Book, table: Table
+) -> None:
+    undisturbed = book.value(epochs=LONG_EPOCHS)
+    book.close(VALUATION, undisturbed, seconds=LONG_S)
+    key = book.value(epochs=LONG_EPOCHS)
+    statement = "SELECT 1 FROM run_checkpoints WHERE run_kind = 'valuation_runs' AND run_id = %s"
+    wait_until(lambda: there.query(statement, key), "a checkpoint is kept", LONG_S)
+    kill(worker_of(book, VALUATION, key))
+    killed_at = time.monotonic()
+    wait_until(lambda: book.status(VALUATION, key)[1] == 2, "another worker has the run")
+    seconds = time.monotonic() - killed_at
+    book.close(VALUATION, key, seconds=LONG_S)
+    assert "goes on from a checkpoint" in there.log("worker") + there.log("worker-beside-0")
+    there.keep_spare()
+    table.add("kill -9 of the worker, after a checkpoint (until it trains again)", seconds, book)
