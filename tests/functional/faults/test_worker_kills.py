@@ -93,6 +93,16 @@ def saying(message: str) -> Step:
     return step
 
 
+def computing(book: Book, kind: str) -> Iterator[int]:
+    """Between the frozen data and the stored result."""
+    statement = f"SELECT status FROM {TABLES[kind]} WHERE id = %s AND data_hash IS NOT NULL"
+    status = "succeeded"
+    while status != "running":  # it was too quick
+        key = ask(book, kind)
+        status = wait_until(lambda key=key: book.there.query(statement, key), "the data are frozen")[0][0]
+    yield key
+
+
 def storing(table: str) -> Step:
     """In the middle of the transaction that stores the result."""
 
@@ -125,7 +135,7 @@ STEPS: list[tuple[str, str, Step, bool]] = [
     (RANKING, "claiming", claiming, True),
     (RANKING, "loading", loading, False),
     (RANKING, "freezing", freezing, False),
-    (RANKING, "computing", saying("gradient features"), False),
+    (RANKING, "computing", computing, False),
     (RANKING, "storing recommendations", storing("recommendations"), False),
     (RANKING, "storing their history", storing("recommendation_changes"), True),
     (RANKING, "done", done, False),
