@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.functional.faults.installation import RECOVERY_S, Installation, wait_until
 from tests.worker.campaign import CAMPAIGN, rows
 
-LABELLED, CANDIDATES, BATCH = 60, 200, 5
+LABELLED, CANDIDATES, BATCH = 60, 400, 5
 ENDED = ("succeeded", "failed", "cancelled")
 TABLES = {"valuation-runs": "valuation_runs", "acquisition-rounds": "acquisition_rounds"}
 
@@ -50,16 +49,19 @@ class Book:
         statement = f"SELECT status, attempt, progress_message FROM {TABLES[kind]} WHERE id = %s"
         return self.there.query(statement, key)[0]
 
-    def wait_until_at(self, kind: str, key: int, message: str) -> None:
-        """Until the run says that it is at a step."""
-        wait_until(lambda: message in self.status(kind, key)[2], f"{kind} {key} is at '{message}'")
+    def is_met_at(self, kind: str, key: int, message: str) -> bool:
+        """Wait until the run says that it is at a step, or has ended; whether it is at the step."""
 
-    def close(self, kind: str, key: int) -> float:
-        """Wait until the run has succeeded; how many seconds that took."""
-        started = time.monotonic()
-        wait_until(lambda: self.status(kind, key)[0] in ENDED, f"{kind} {key} ends", RECOVERY_S)
-        assert self.status(kind, key)[0] == "succeeded", self.there.http.get(f"/{kind}/{key}").json()
-        return time.monotonic() - started
+        def seen() -> tuple[str, int, str] | None:
+            found = self.status(kind, key)
+            return found if message in found[2] or found[0] in ENDED else None
+
+        return message in wait_until(seen, f"{kind} {key} is at '{message}'")[2]
+
+    def close(self, kind: str, key: int, *, seconds: float = RECOVERY_S) -> None:
+        """Wait until the run has succeeded."""
+        wait_until(lambda: self.status(kind, key)[0] in ENDED, f"{kind} {key} ends", seconds)
+        assert self.status(kind, key)[0] == "succeeded", self.failures()
 
     def failures(self) -> list[str]:
         """Why runs have failed."""

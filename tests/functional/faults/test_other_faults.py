@@ -8,7 +8,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -28,31 +27,30 @@ CANCELLED_WITHIN_S = 2.0
 DAY_S = 24 * 3600
 
 
-@contextmanager
-def training(book: Book, epochs: int = EPOCHS) -> Iterator[int]:
+def training(book: Book, epochs: int = EPOCHS) -> int:
     """A valuation in the middle of its training."""
     key = book.value(epochs=epochs)
-    book.wait_until_at(VALUATION, key, "data values")
-    yield key
+    assert book.is_met_at(VALUATION, key, "data values")
+    return key
 
 
 def test_the_parent_of_all_killed_and_started_again(there: Installation, book: Book, table: Table) -> None:
-    with training(book) as running:
-        waiting = book.value()
-        there.kill("serve")
-        killed_at = time.monotonic()
-        there.start()
+    running = training(book)
+    waiting = book.value()
+    there.kill("serve")
+    killed_at = time.monotonic()
+    there.start()
     book.close(VALUATION, running)
     book.close(VALUATION, waiting)
     table.add("kill -9 of serve, the parent of all", time.monotonic() - killed_at, book)
 
 
 def test_redis_flushed_and_killed(there: Installation, book: Book, table: Table) -> None:
-    with training(book) as running:
-        waiting = [book.value() for _ in range(3)]
-        there.redis().flushall()
-        there.kill("redis")
-        killed_at = time.monotonic()
+    running = training(book)
+    waiting = [book.value() for _ in range(3)]
+    there.redis().flushall()
+    there.kill("redis")
+    killed_at = time.monotonic()
     for key in (running, *waiting):
         book.close(VALUATION, key)
     table.add("flush and kill -9 of Redis, 1 run running, 3 waiting", time.monotonic() - killed_at, book)
@@ -68,10 +66,10 @@ def test_a_run_that_is_asked_for_while_redis_is_away(there: Installation, book: 
 
 
 def test_postgres_killed(there: Installation, book: Book, table: Table) -> None:
-    with training(book) as running:
-        waiting = book.value()
-        there.kill("postgres")
-        killed_at = time.monotonic()
+    running = training(book)
+    waiting = book.value()
+    there.kill("postgres")
+    killed_at = time.monotonic()
     book.close(VALUATION, running)
     book.close(VALUATION, waiting)
     wait_until(there.is_ready, "the API answers again")
@@ -91,8 +89,7 @@ def test_workers_that_race_for_one_run(there: Installation, book: Book, table: T
 
 
 def test_a_cancelled_run_stops_at_once(there: Installation, book: Book, table: Table) -> None:
-    key = book.value(epochs=5000)
-    book.wait_until_at(VALUATION, key, "data values")
+    key = training(book, epochs=5000)
     asked_at = time.monotonic()
     there.http.post(f"/{VALUATION}/{key}:cancel").raise_for_status()
     wait_until(lambda: book.status(VALUATION, key)[0] == "cancelled", "the run is cancelled")
@@ -134,7 +131,8 @@ def test_a_clock_that_jumped(
     (tmp_path / "sitecustomize.py").write_text(JUMPED.format(shift=shift))
     off = {"PYTHONPATH": str(tmp_path)}
     beat, worker = (there.start_beside(command, **off) for command in ("beat", "worker"))
-    with stopped(*(pid for pid in there.workers() if pid != worker.pid)), training(book) as key:
+    with stopped(*(pid for pid in there.workers() if pid != worker.pid)):
+        key = training(book)
         assert worker_of(book, VALUATION, key) == worker.pid
         kept = book.value()
     started_at = time.monotonic()
@@ -190,12 +188,12 @@ def test_the_api_killed_while_an_upload_streams(
 ) -> None:
     content, before, sent = zipped(ev5_files()), stored_files(there), threading.Event()
     sender = threading.Thread(target=send_half, args=(there, upload_campaign, content, sent))
-    with training(book) as running:
-        sender.start()
-        sent.wait()
-        there.kill("api")
-        killed_at = time.monotonic()
-        sender.join()
+    running = training(book)
+    sender.start()
+    sent.wait()
+    there.kill("api")
+    killed_at = time.monotonic()
+    sender.join()
     wait_until(there.is_ready, "the API answers again")
     assert there.query("SELECT count(*) FROM uploads WHERE campaign_id = %s", upload_campaign) == [(0,)]
     assert stored_files(there) == before

@@ -12,12 +12,14 @@ import pytest
 
 from service.queue.messages import TaskName
 from tests.functional.faults.books import TABLES, Book
-from tests.functional.faults.conftest import ALL, Table
+from tests.functional.faults.conftest import ALL, Table, only_all
 from tests.functional.faults.installation import Installation, kill, stopped, wait_until
 
 pytestmark = pytest.mark.functional
 VALUATION, RANKING = "valuation-runs", "acquisition-rounds"
 TASKS = {VALUATION: TaskName.VALUATION_RUN, RANKING: TaskName.ACQUISITION_RANK}
+# A checkpoint is kept after 10 s.
+LONG_EPOCHS, LONG_S = 4000, 300.0
 # Long enough to be met in the middle.
 EPOCHS = 300
 
@@ -80,14 +82,25 @@ def freezing(book: Book, kind: str) -> Iterator[int]:
 
 
 def saying(message: str) -> Step:
-    """It computes, and says so."""
+    """It computes, and says so; a short step may pass between two signs of life: then the next run is watched."""
 
     def step(book: Book, kind: str) -> Iterator[int]:
         key = ask(book, kind)
-        book.wait_until_at(kind, key, message)
+        while not book.is_met_at(kind, key, message):
+            key = ask(book, kind)
         yield key
 
     return step
+
+
+def computing(book: Book, kind: str) -> Iterator[int]:
+    """Between the frozen data and the stored result."""
+    statement = f"SELECT status FROM {TABLES[kind]} WHERE id = %s AND data_hash IS NOT NULL"
+    status = "succeeded"
+    while status != "running":  # it was too quick
+        key = ask(book, kind)
+        status = wait_until(lambda key=key: book.there.query(statement, key), "the data are frozen")[0][0]
+    yield key
 
 
 def storing(table: str) -> Step:
@@ -122,7 +135,7 @@ STEPS: list[tuple[str, str, Step, bool]] = [
     (RANKING, "claiming", claiming, True),
     (RANKING, "loading", loading, False),
     (RANKING, "freezing", freezing, False),
-    (RANKING, "computing", saying("gradient features"), False),
+    (RANKING, "computing", computing, False),
     (RANKING, "storing recommendations", storing("recommendations"), False),
     (RANKING, "storing their history", storing("recommendation_changes"), True),
     (RANKING, "done", done, False),
@@ -144,3 +157,22 @@ def test_a_worker_killed(
     seconds = time.monotonic() - killed_at
     there.keep_spare()
     table.add(f"kill -9 of the worker, {kind}: {name}", seconds, asked)
+
+
+@only_all
+def test_a_training_that_is_killed_goes_on_from_its_checkpoint(
+    there: Installation, book: Book, table: Table
+) -> None:
+    undisturbed = book.value(epochs=LONG_EPOCHS)
+    book.close(VALUATION, undisturbed, seconds=LONG_S)
+    key = book.value(epochs=LONG_EPOCHS)
+    statement = "SELECT 1 FROM run_checkpoints WHERE run_kind = 'valuation_runs' AND run_id = %s"
+    wait_until(lambda: there.query(statement, key), "a checkpoint is kept", LONG_S)
+    kill(worker_of(book, VALUATION, key))
+    killed_at = time.monotonic()
+    wait_until(lambda: book.status(VALUATION, key)[1] == 2, "another worker has the run")
+    seconds = time.monotonic() - killed_at
+    book.close(VALUATION, key, seconds=LONG_S)
+    assert "goes on from a checkpoint" in there.log("worker") + there.log("worker-beside-0")
+    there.keep_spare()
+    table.add("kill -9 of the worker, after a checkpoint (until it trains again)", seconds, book)
