@@ -4,8 +4,9 @@
 
 Every draw generates labelled rows and a shifted target domain, permutes the targets, and runs one backtest of all
 strategies: nothing can be learnt, so a verdict `better` is wrong. `beside 0` counts the intervals that lie below 0
-even though the surrogate has learnt nothing: strategies whose networks overfit less than random picks' do. As a
-control, a part of the draws is run with its true targets. Small networks and few repeats: the rule that gives
+even though the surrogate has learnt nothing: strategies whose networks overfit less than random picks' do. `in
+common` is the variance that the repeats of a draw share, as a share of that between them (`common_share`).
+As a control, a part of the draws is run with its true targets. Small networks and few repeats: the rule that gives
 verdicts is the product's, the size is not. Shares with 95 % Wilson intervals; a draw's verdicts are not independent,
 so the share of draws with any `better` is given too.
 """
@@ -85,10 +86,24 @@ def share(hits: Iterable[bool]) -> str:
     return f"{np.mean(flags):.3f} ({interval.low:.3f} to {interval.high:.3f}) of {len(flags)}"
 
 
+def common_share(records: Sequence[Record]) -> float:
+    """What the repeats of a backtest have in common, as a share of the variance between them.
+
+    Analysis of variance: the variance of the mean log ratios between draws, minus what so many repeats leave by
+    chance, over the mean variance within draws; averaged over the strategies. 0 = repeats are as good as independent.
+    """
+    shares = []
+    for strategy in records[0]["log_ratios"]:
+        ratios = np.array([record["log_ratios"][strategy] for record in records])
+        within = ratios.var(axis=1, ddof=1).mean()
+        shares.append(ratios.mean(axis=1).var(ddof=1) / within - 1.0 / ratios.shape[1])
+    return float(np.mean(shares))
+
+
 def markdown(records: Sequence[Record]) -> str:
     lines = [
-        "| targets | verdicts `better` | draws with any | intervals beside 0 | verdicts `worse` |",
-        "|---|---|---|---|---|",
+        "| targets | verdicts `better` | draws with any | intervals beside 0 | verdicts `worse` | in common |",
+        "|---|---|---|---|---|---|",
     ]
     for permuted, word in ((True, "permuted"), (False, "true")):
         own = [record for record in records if record["permuted"] is permuted]
@@ -102,6 +117,7 @@ def markdown(records: Sequence[Record]) -> str:
             share(map(any, better)),
             share(beside),
             share(worse),
+            f"{common_share(own):.3f}" if len(own) > 1 else "-",
         ]
         lines.append(f"| {word} | {' | '.join(cells)} |")
     return "\n".join(lines)

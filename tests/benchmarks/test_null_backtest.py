@@ -1,5 +1,8 @@
 import json
 
+import numpy as np
+import pytest
+
 from benchmarks import null_backtest
 
 
@@ -25,6 +28,14 @@ def test_permuting_changes_targets_and_nothing_else():
 def test_a_share_has_its_wilson_interval():
     assert null_backtest.share([False] * 100) == "0.000 (0.000 to 0.037) of 100"
     assert null_backtest.share([True] * 5 + [False] * 95) == "0.050 (0.022 to 0.112) of 100"
+
+
+def test_what_repeats_have_in_common():
+    rng = np.random.default_rng(0)
+    for common in (0.0, 1.0):
+        ratios = common * rng.normal(size=(400, 1)) + rng.normal(size=(400, 6))
+        records = [{"log_ratios": {"lcmd": row.tolist()}} for row in ratios]
+        assert null_backtest.common_share(records) == pytest.approx(common, abs=0.15)
 
 
 def test_nothing_to_measure(capsys):

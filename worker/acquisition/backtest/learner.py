@@ -73,8 +73,8 @@ def train_ensembles(
         seed: of initial weights and left-out rows, the same for all sets.
 
     Returns:
-        B learners. Cost O(steps B K n (d h + h^2)): 0.4 s for B = 1, n = 150, 300 steps on one thread, and about
-        0.15 s more for each further set.
+        B learners. Cost O(steps B K n (d h + h^2)). Measured on one thread of a busy machine, 300 steps, 8 members:
+        0.5 s for one set of 150 rows, 1.7 s for 5 sets and 4.5 s for 12 sets of 100 rows.
     """
     targets = [_scaling(one.y) for one in sets]
     fit = _Fit(sets, targets, members, hidden, seed)
@@ -114,7 +114,7 @@ class _Fit:
         tiny = torch.finfo(torch.float32).tiny
         self.train_weights = (weights[:, None] * ~held_out).clamp_min(tiny).flatten(0, 1)
         self.held_out_weights = (weights[:, None] * held_out).flatten(0, 1)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=_LEARNING_RATE)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=_LEARNING_RATE, fused=True)
         decay = [1.0 - _LEARNING_RATE * min(1.0, _DECAYING_ROWS / len(one.y)) for one in sets]
         self.decay = torch.tensor(decay).repeat_interleave(members)[:, None, None]
         self.best = torch.full((len(sets),), math.inf)
