@@ -21,6 +21,8 @@ class TaskName(StrEnum):
     UPLOAD_READ = "upload.read"
     IMPORT_RUN = "import.run"
     RUNS_REAP = "runs.reap"
+    CLOCK_TICK = "clock.tick"
+    WEBHOOK_DELIVER = "webhook.deliver"
 
 
 QUEUE_OF_TASK = {
@@ -30,6 +32,8 @@ QUEUE_OF_TASK = {
     TaskName.UPLOAD_READ: Queue.IO,
     TaskName.IMPORT_RUN: Queue.IO,
     TaskName.RUNS_REAP: Queue.IO,
+    TaskName.CLOCK_TICK: Queue.IO,
+    TaskName.WEBHOOK_DELIVER: Queue.IO,
 }
 
 

@@ -3,24 +3,35 @@
 from service.database.models.acquisition import AcquisitionRound, Recommendation, RecommendationChange
 from service.database.models.audit import AuditEvent
 from service.database.models.campaign import Campaign, Source
+from service.database.models.event import Event
 from service.database.models.import_run import ImportRun
+from service.database.models.round import CampaignRound
 from service.database.models.run import RunCheckpoint
 from service.database.models.sample import LabelChange, Sample, Upload
+from service.database.models.schedule import Schedule, ScheduleFiring
 from service.database.models.valuation import DataValue, Surrogate, ValuationRun
+from service.database.models.webhook import Webhook, WebhookAttempt, WebhookDelivery
 
 __all__ = [
     "AcquisitionRound",
     "AuditEvent",
     "Campaign",
+    "CampaignRound",
     "DataValue",
+    "Event",
     "ImportRun",
     "LabelChange",
     "Recommendation",
     "RecommendationChange",
     "RunCheckpoint",
     "Sample",
+    "Schedule",
+    "ScheduleFiring",
     "Source",
     "Surrogate",
     "Upload",
     "ValuationRun",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
 ]
