@@ -74,11 +74,11 @@ def take(session: Session, round_id: int, now: datetime) -> bool:
     campaign = campaigns.get(session, round_.campaign_id)
     turn = Turn(session, round_, campaign, service.configuration_of(round_), now)
     step = round_.step
+    if step is RoundStep.CLOSE:
+        return _close(turn)
     try:
         outcome = STEPS[step](turn)
     except CrashscoutError as error:  # a rule says no before anything was written
-        if step is RoundStep.CLOSE:
-            raise
         outcome = Ending(RoundEnd.FAILED, f"step {step}: {error}")
     if isinstance(outcome, Ending):
         service.end(session, round_, outcome.reason, outcome.detail)
@@ -209,7 +209,7 @@ def _simulate(turn: Turn, batch: Sequence[Recommendation]) -> None:
         turn.round_.nudged_at = turn.now
 
 
-def _close(turn: Turn) -> Outcome:
+def _close(turn: Turn) -> bool:
     """Close, and start the round that follows, in one transaction: a crash gives both or neither."""
     session, round_ = turn.session, turn.round_
     follows = turn.configuration.continue_until_stop
@@ -222,7 +222,7 @@ def _close(turn: Turn) -> Outcome:
             session, turn.campaign, turn.configuration, actor=round_.requested_by,
             schedule_id=round_.schedule_id, follows=round_,
         )  # fmt: skip
-    return None
+    return closed
 
 
 def _reason_to_stop(turn: Turn) -> str | None:
@@ -249,5 +249,4 @@ STEPS: dict[RoundStep, Callable[[Turn], Outcome]] = {
     RoundStep.DECIDE: _decide,
     RoundStep.ORDER: _order,
     RoundStep.COLLECT: _collect,
-    RoundStep.CLOSE: _close,
 }
