@@ -1,0 +1,88 @@
+"""One request: signed as documented, bounded in time and size, redirects not followed."""
+
+import hashlib
+import hmac
+import time
+
+import pytest
+
+from service.stack import free_port
+from service.webhooks.address import networks_of
+from service.webhooks.sending import Answer, headers_of, post, signature
+from tests.service.webhooks.receiver import drip, listening, receiving, say_nothing, talk_nonsense
+
+LOOPBACK = networks_of(["127.0.0.0/8"])
+BODY = b'{"type": "round.closed"}'
+HEADERS = headers_of(
+    secret="s" * 24, delivery_id=7, event_type="round.closed", timestamp_s=1_800_000_000, body=BODY
+)
+
+
+def send(url: str, timeout_s: float = 5.0) -> Answer:
+    return post(url, HEADERS, BODY, timeout_s=timeout_s, allowed=LOOPBACK)
+
+
+def test_the_receiver_can_check_the_signature_with_the_standard_library() -> None:
+    with receiving() as receiver:
+        assert send(receiver.url) == Answer(204, "", "")
+    (request,) = receiver.received
+    signed = request.headers["X-Crashscout-Timestamp"].encode() + b"." + request.body
+    expected = "v1=" + hmac.new(b"s" * 24, signed, hashlib.sha256).hexdigest()
+    assert request.headers["X-Crashscout-Signature"] == expected
+    assert (request.path, request.body) == ("/hook?tool=x", BODY)
+    assert request.headers["X-Crashscout-Event"] == "round.closed"
+    assert request.headers["X-Crashscout-Delivery"] == "7"
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Host"] == f"127.0.0.1:{receiver.port}"
+
+
+def test_the_signature_is_the_documented_one() -> None:
+    assert signature("key-of-the-example-in-the-docs", 1800000000, b'{"a":1}') == (
+        "v1=" + hmac.new(b"key-of-the-example-in-the-docs", b'1800000000.{"a":1}', hashlib.sha256).hexdigest()
+    )
+    assert signature("a", 1, b"x") != signature("a", 2, b"x") != signature("b", 2, b"x")
+
+
+def test_a_redirect_is_an_answer_and_not_followed() -> None:
+    with receiving() as target, receiving() as receiver:
+        receiver.answers, receiver.headers = [302], {"location": target.url}
+        answer = send(receiver.url)
+    assert (answer.status_code, answer.is_success, target.received) == (302, False, [])
+
+
+def test_a_long_answer_is_cut() -> None:
+    with receiving() as receiver:
+        receiver.answers, receiver.body = [500], b"\x00x\xff" * 100_000
+        answer = send(receiver.url)
+    assert answer.status_code == 500
+    assert len(answer.text) <= 1000
+    assert "\x00" not in answer.text
+
+
+def test_nobody_there_is_told() -> None:
+    answer = send(f"http://127.0.0.1:{free_port()}/")
+    assert answer.status_code is None
+    assert "refused" in answer.error
+
+
+@pytest.mark.parametrize("speak", [say_nothing, drip])
+def test_an_exchange_ends_in_time_however_the_other_side_behaves(speak: object) -> None:
+    begun = time.monotonic()
+    with listening(speak) as url:
+        answer = send(url, timeout_s=0.5)
+    assert answer == Answer(None, "no complete answer within 0.5 s", "")
+    assert time.monotonic() - begun < 5
+
+
+def test_an_answer_that_is_no_http_is_told() -> None:
+    with listening(talk_nonsense) as url:
+        answer = send(url)
+    assert answer.status_code is None
+    assert "ProtocolError" in answer.error
+
+
+def test_an_address_that_is_not_allowed_is_never_connected_to() -> None:
+    with receiving() as receiver:
+        answer = post(receiver.url, HEADERS, BODY, timeout_s=5, allowed=())
+    assert answer == Answer(None, "'127.0.0.1' leads to 127.0.0.1, which is not public", "")
+    assert receiver.received == []
