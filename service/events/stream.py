@@ -76,11 +76,9 @@ async def _messages(
     position, sent_at = start.position, time.monotonic()
     while True:
         events = await run_in_threadpool(_read, sessions, campaign_id, position)
-        for event in events:
-            yield _message(event.position, event.type, event.model_dump(mode="json"))
-            position = event.position
         if events:
-            sent_at = time.monotonic()
+            yield "".join(_message(row.position, row.type, row.model_dump(mode="json")) for row in events)
+            position, sent_at = events[-1].position, time.monotonic()
             continue
         if time.monotonic() - sent_at >= HEARTBEAT_S:
             yield ": still here\n\n"
