@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from service.database.clock import database_time
 from service.database.engine import unit_of_work
 from service.rounds import repository, steps
 
@@ -17,10 +18,10 @@ logger = logging.getLogger(__name__)
 MOST_PASSES = 100
 
 
-def advance(sessions: sessionmaker[Session], round_id: int, *, now: datetime) -> bool:
+def advance(sessions: sessionmaker[Session], round_id: int, *, now: datetime | None = None) -> bool:
     """One step of one round in a transaction of its own; whether there may be more to do at once."""
     with unit_of_work(sessions) as session:
-        return steps.take(session, round_id, now)
+        return steps.take(session, round_id, now or database_time(session))
 
 
 def advance_open(sessions: sessionmaker[Session], *, now: datetime | None = None) -> int:
@@ -35,7 +36,7 @@ def advance_open(sessions: sessionmaker[Session], *, now: datetime | None = None
         moved = 0
         for round_id in open_ids:
             try:
-                moved += advance(sessions, round_id, now=now or datetime.now(UTC))
+                moved += advance(sessions, round_id, now=now)
             except Exception as error:
                 logger.exception("round %s could not go on", round_id)
                 failed.add(round_id)

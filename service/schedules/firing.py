@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from service.campaigns import service as campaigns
+from service.database.clock import database_time
 from service.database.engine import unit_of_work
 from service.database.models import CampaignRound, Schedule, ScheduleFiring
 from service.errors import CrashscoutError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 # Later than so a due time counts as missed: more than a tick, and than a busy worker lets it wait.
 MISFIRE_AFTER = timedelta(minutes=10)
+# A firing that lies further ahead than so was made by a clock that was put back since.
+CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 def fire_due(sessions: sessionmaker[Session], *, now: datetime | None = None) -> int:
@@ -30,8 +33,9 @@ def fire_due(sessions: sessionmaker[Session], *, now: datetime | None = None) ->
 
     An unexpected error of one is logged and does not keep the others; it is tried again at the next tick.
     """
-    now = now or datetime.now(UTC)
     with unit_of_work(sessions) as session:
+        now = now or database_time(session)
+        _set_right(session, now)
         due = repository.due_ids(session, now)
     fired = 0
     for schedule_id in due:
@@ -41,6 +45,13 @@ def fire_due(sessions: sessionmaker[Session], *, now: datetime | None = None) ->
         except Exception:
             logger.exception("schedule %s could not be fired", schedule_id)
     return fired
+
+
+def _set_right(session: Session, now: datetime) -> None:
+    """Look ahead anew where a clock that was fast has fired: its next due time may lie years ahead."""
+    for schedule in repository.claim_fired_after(session, now + CLOCK_TOLERANCE):
+        times = (schedule.next_due_at, service.next_due(schedule, now))
+        schedule.next_due_at = min((due_at for due_at in times if due_at is not None), default=None)
 
 
 def _fire_claimed(session: Session, schedule_id: int, now: datetime) -> ScheduleFiring | None:
@@ -140,7 +151,7 @@ def fire_now(session: Session, schedule_id: int, *, actor: str) -> ScheduleFirin
         ConflictError: if it has ended, or a round is open.
         InputError: if its configuration no longer fits the campaign.
     """
-    now = datetime.now(UTC)
+    now = database_time(session)
     schedule = service.changeable(session, schedule_id)
     firing = _start(session, schedule, now, now, actor=actor)
     if schedule.labels_seen is not None:

@@ -56,6 +56,19 @@ def claim(session: Session, schedule_id: int) -> Schedule | None:
     return session.scalars(statement).one_or_none()
 
 
+def claim_fired_after(session: Session, moment: datetime) -> Sequence[Schedule]:
+    """Active schedules with a due time that have fired later than `moment`, locked."""
+    later = select(ScheduleFiring.id).where(
+        ScheduleFiring.schedule_id == Schedule.id, ScheduleFiring.fired_at > moment
+    )
+    statement = (
+        select(Schedule)
+        .where(Schedule.status == ScheduleStatus.ACTIVE, Schedule.next_due_at.is_not(None), later.exists())
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return session.scalars(statement).all()
+
+
 def add_firing(session: Session, firing: ScheduleFiring) -> ScheduleFiring:
     session.add(firing)
     session.flush()

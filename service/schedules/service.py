@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from service.audit import repository as audit
+from service.database.clock import database_time
 from service.database.models import Campaign, Schedule, ScheduleFiring
 from service.errors import ConflictError, FieldError, InputError, NotFoundError
 from service.lifecycles import ScheduleStatus
@@ -41,7 +42,7 @@ def create(session: Session, campaign: Campaign, request: ScheduleCreate, *, act
     Raises:
         InputError: if its date has passed, or the configuration does not fit the campaign.
     """
-    now = datetime.now(UTC)
+    now = database_time(session)
     rounds.check(campaign, request.configuration, "/configuration")
     document = request.model_dump(mode="json")
     schedule = Schedule(
@@ -126,7 +127,7 @@ def update(
     Raises:
         InputError: if its date has passed, or the configuration does not fit the campaign.
     """
-    now, changes = datetime.now(UTC), request.model_dump(mode="json", exclude_none=True)
+    now, changes = database_time(session), request.model_dump(mode="json", exclude_none=True)
     if request.configuration is not None:
         rounds.check(campaign, request.configuration, "/configuration")
         schedule.configuration = changes["configuration"]
@@ -160,7 +161,7 @@ def resume(session: Session, schedule_id: int, *, actor: str) -> Schedule:
         ConflictError: if it is not paused, or its date has passed meanwhile.
     """
     schedule = _turn(session, schedule_id, ScheduleStatus.PAUSED, ScheduleStatus.ACTIVE, actor)
-    schedule.next_due_at = next_due(schedule, datetime.now(UTC))
+    schedule.next_due_at = next_due(schedule, database_time(session))
     if schedule.next_due_at is None and schedule.labels_seen is None:
         message = f"The date of schedule {schedule_id} has passed."
         raise ConflictError(message, hint="PATCH it with a new trigger, then resume it.")

@@ -6,9 +6,10 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from service.database.clock import database_time
 from service.database.engine import unit_of_work
 from service.database.models import Webhook, WebhookAttempt, WebhookDelivery
 from service.events import repository as events
@@ -41,8 +42,8 @@ def dispatch(sessions: sessionmaker[Session], *, now: datetime | None = None) ->
     """
     with unit_of_work(sessions) as session:
         events.number_new(session)
-    now = now or datetime.now(UTC)
     with unit_of_work(sessions) as session:
+        now = now or database_time(session)
         for webhook in repository.behind(session):
             _fan_out(session, webhook, now)
     with unit_of_work(sessions) as session:
@@ -80,9 +81,9 @@ def _delivery(webhook: Webhook, event: EventRead, now: datetime) -> dict[str, An
 
 def deliver(sessions: sessionmaker[Session], delivery_id: int, settings: Settings) -> None:
     """One attempt: claimed, sent with no session open, written down."""
-    now = datetime.now(UTC)
-    lease_until = now + timedelta(seconds=settings.webhook_timeout_s + LEASE_MARGIN_S)
     with unit_of_work(sessions) as session:
+        now = database_time(session)
+        lease_until = now + timedelta(seconds=settings.webhook_timeout_s + LEASE_MARGIN_S)
         delivery = repository.claim(session, delivery_id, now, lease_until=lease_until)
     if delivery is None:
         logger.info("webhook delivery %s is not due: nothing to send", delivery_id)
@@ -90,8 +91,8 @@ def deliver(sessions: sessionmaker[Session], delivery_id: int, settings: Setting
     begun = time.monotonic()
     answer = _send(delivery, now, settings)
     duration_ms = round(1000 * (time.monotonic() - begun))
-    ended = _ending(delivery.attempt, answer, settings.webhook_attempts)
     with unit_of_work(sessions) as session:
+        ended = _ending(delivery.attempt, answer, settings.webhook_attempts, database_time(session))
         if repository.finish_attempt(session, delivery.id, delivery.attempt, **ended):
             repository.add_attempt(session, _log_of(delivery, now, duration_ms, answer))
 
@@ -109,8 +110,7 @@ def _send(delivery: WebhookDelivery, now: datetime, settings: Settings) -> Answe
     return post(webhook.url, headers, body, timeout_s=settings.webhook_timeout_s, allowed=allowed)
 
 
-def _ending(attempt: int, answer: Answer, most_attempts: int) -> dict[str, Any]:
-    now = datetime.now(UTC)
+def _ending(attempt: int, answer: Answer, most_attempts: int, now: datetime) -> dict[str, Any]:
     if answer.is_success or attempt >= most_attempts:
         status = DeliveryStatus.DELIVERED if answer.is_success else DeliveryStatus.FAILED
         return {"status": status, "next_attempt_at": None, "finished_at": now}

@@ -183,7 +183,21 @@ def test_the_clock_put_back_fires_nothing(client: TestClient, sessions: Sessions
     due_at = read(sessions, schedule_id).next_due_at
     fire_due(sessions, now=due_at)
     assert fire_due(sessions, now=due_at - timedelta(hours=5)) == 0
-    assert read(sessions, schedule_id).next_due_at == due_at + timedelta(hours=1)
+    assert len(firings(sessions, schedule_id)) == 1
+
+
+def test_a_fast_clock_that_is_put_right_leaves_no_schedule_years_ahead(
+    client: TestClient, sessions: Sessions, campaign_id: int
+) -> None:
+    schedule_id = schedule(client, campaign_id)
+    first = read(sessions, schedule_id).next_due_at
+    assert fire_due(sessions, now=first + timedelta(days=700, minutes=1)) == 1
+    assert read(sessions, schedule_id).next_due_at > first + timedelta(days=699)
+    cancel_round(sessions, firings(sessions, schedule_id)[0].round_id)
+    assert fire_due(sessions) == 0
+    assert read(sessions, schedule_id).next_due_at == first
+    assert fire_due(sessions, now=first) == 0  # this due time was kept, though too early
+    assert fire_due(sessions, now=first + timedelta(hours=1)) == 1
 
 
 def test_one_that_cannot_fire_does_not_keep_the_others(
