@@ -2,7 +2,10 @@
 
 import hashlib
 import hmac
+import re
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,7 @@ from service.webhooks.address import networks_of
 from service.webhooks.sending import Answer, headers_of, post, signature
 from tests.service.webhooks.receiver import drip, listening, receiving, say_nothing, talk_nonsense
 
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "automation.md"
 LOOPBACK = networks_of(["127.0.0.0/8"])
 BODY = b'{"type": "round.closed"}'
 HEADERS = headers_of(
@@ -36,10 +40,25 @@ def test_the_receiver_can_check_the_signature_with_the_standard_library() -> Non
     assert request.headers["Host"] == f"127.0.0.1:{receiver.port}"
 
 
-def test_the_signature_is_the_documented_one() -> None:
-    assert signature("key-of-the-example-in-the-docs", 1800000000, b'{"a":1}') == (
-        "v1=" + hmac.new(b"key-of-the-example-in-the-docs", b'1800000000.{"a":1}', hashlib.sha256).hexdigest()
+@pytest.mark.skipif(not DOCUMENT.exists(), reason="this checkout has no docs")
+def test_the_check_in_the_documentation_accepts_ours_and_refuses_others() -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENT.read_text(), flags=re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    is_genuine = names["is_genuine"]
+    now = int(time.time())
+    ours, old = (
+        headers_of(secret="s" * 24, delivery_id=7, event_type="round.closed", timestamp_s=moment, body=BODY)
+        for moment in (now, now - 3600)
     )
+    assert is_genuine(ours, BODY, "s" * 24)
+    assert not is_genuine(ours, BODY + b" ", "s" * 24)
+    assert not is_genuine(ours, BODY, "t" * 24)
+    assert not is_genuine(old, BODY, "s" * 24)
+    assert not is_genuine(ours | {"X-Crashscout-Timestamp": str(now - 1)}, BODY, "s" * 24)
+
+
+def test_each_part_that_is_signed_changes_the_signature() -> None:
     assert signature("a", 1, b"x") != signature("a", 2, b"x") != signature("b", 2, b"x")
 
 
