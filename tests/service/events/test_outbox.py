@@ -15,6 +15,7 @@ from service.database.engine import unit_of_work
 from service.database.models import Event
 from service.errors import InputError
 from service.events import repository, service
+from service.events.schemas import STATES
 from service.lifecycles import RunStatus
 from service.valuations import service as valuations
 from tests.support import act, add_run, create_campaign, propose, psycopg_url
@@ -54,6 +55,15 @@ def test_changes_of_state_become_events_in_their_order(client: TestClient, sessi
     last = found[-1].payload
     assert (last["id"], last["status"], last["rank"]) == (second, "rejected", 2)
     assert set(last) == {"id", "status", "round_id", "sample_id", "rank", "arm", "is_late"}
+
+
+def test_every_noun_that_can_be_asked_for_is_observed_and_no_other(database_url: str) -> None:
+    query = "SELECT tgname, tgargs FROM pg_trigger WHERE tgname IN ('record_insert', 'record_update')"
+    with psycopg.connect(psycopg_url(database_url)) as connection:
+        found = connection.execute(query).fetchall()
+    for name in ("record_insert", "record_update"):
+        nouns = [bytes(arguments).split(b"\0")[0].decode() for trigger, arguments in found if trigger == name]
+        assert sorted(nouns) == sorted(STATES)
 
 
 def test_a_change_that_is_rolled_back_leaves_no_event(sessions: Sessions, campaign_id: int) -> None:

@@ -105,3 +105,21 @@ def test_an_address_that_is_not_allowed_is_never_connected_to() -> None:
         answer = post(receiver.url, HEADERS, BODY, timeout_s=5, allowed=())
     assert answer == Answer(None, "'127.0.0.1' leads to 127.0.0.1, which is not public", "")
     assert receiver.received == []
+
+
+def test_a_name_is_called_at_the_addresses_it_was_checked_for() -> None:
+    """`localhost` leads to two addresses, of which the receiver listens on one."""
+    both = networks_of(["127.0.0.0/8", "::1/128"])
+    with receiving() as receiver:
+        url = f"http://localhost:{receiver.port}/"
+        assert post(url, HEADERS, BODY, timeout_s=5, allowed=both).status_code == 204
+    (request,) = receiver.received
+    assert request.headers["Host"] == f"localhost:{receiver.port}"
+
+
+def test_a_receiver_without_tls_behind_https_is_told() -> None:
+    with receiving() as receiver:
+        answer = send(receiver.url.replace("http:", "https:"))
+    assert answer.status_code is None
+    assert "SSL" in answer.error
+    assert receiver.received == []
