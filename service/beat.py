@@ -1,4 +1,4 @@
-"""Beat: keeps the house in one small process that knows no task's code.
+"""Beat: keeps the house and the time in one small process that knows no task's code.
 
 It works on the rows itself and waits for no worker: these may all be training for hours. It keeps nothing: what
 is due follows from the rows, so a lost or doubled beat does no harm.
@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Set
 from threading import Event
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from service.database.clock import database_time
 from service.database.engine import make_engine, make_session_factory, unit_of_work
 from service.errors import UnavailableError
+from service.events import service as events
 from service.queue.client import QueueClient, send_after_commit
 from service.queue.messages import Message
+from service.rounds import progress
 from service.runs import service as runs
+from service.schedules import firing
 from service.settings import Settings
 from service.uploads import reaping as uploads
+from service.webhooks import delivery
 
 logger = logging.getLogger(__name__)
 # Of a lease: from the death of a worker until another one has its run pass one lease and two of these.
 PASSES_PER_LEASE = 3
+# How often schedules, rounds and webhooks are looked at: how late a schedule may be.
+TICK_EVERY_S = 5.0
 
 
 def run_beat(settings: Settings, stop: Event | None = None) -> None:
@@ -45,11 +53,12 @@ class _Beat:
         self._sessions = sessions
         self._queue = queue
         self._settings = settings
-        self._every_s = settings.run_lease_s / PASSES_PER_LEASE
+        self._house_every_s = settings.run_lease_s / PASSES_PER_LEASE
+        self._house_kept_at = time.monotonic()
         self._database_was_away = True
 
     def run(self, stop: Event) -> None:
-        while not stop.wait(self._every_s):
+        while not stop.wait(min(self._house_every_s, TICK_EVERY_S)):
             try:
                 self._turn()
             except SQLAlchemyError:
@@ -62,8 +71,11 @@ class _Beat:
             with unit_of_work(self._sessions) as session:
                 session.connection()  # the pool tries it
             self._database_was_away = False
-        else:
+            return
+        if time.monotonic() - self._house_kept_at >= self._house_every_s:
+            self._house_kept_at = time.monotonic()
             keep_house(self._sessions, self._queue, self._settings)
+        tick(self._sessions, self._settings)
 
 
 def keep_house(sessions: sessionmaker[Session], queue: QueueClient, settings: Settings) -> None:
@@ -79,6 +91,19 @@ def keep_house(sessions: sessionmaker[Session], queue: QueueClient, settings: Se
             _say(lines + uploads.resend(session, grace_s=grace_s, in_broker=in_broker))
     except UnavailableError as error:
         logger.warning("nothing can be sent: %s", error)
+
+
+def tick(sessions: sessionmaker[Session], settings: Settings) -> None:
+    """Fire schedules, take rounds on, hand events to webhooks, delete what is old; idempotent as a whole."""
+    fired = firing.fire_due(sessions)
+    steps = progress.advance_open(sessions)
+    delivery.dispatch(sessions)
+    with unit_of_work(sessions) as session:
+        now, keep_days = database_time(session), settings.event_retention_days
+        events.prune(session, now=now, keep_days=keep_days)
+        delivery.prune(session, now=now, keep_days=keep_days)
+    if fired or steps:
+        logger.info("fired %d schedules, made %d steps of rounds", fired, steps)
 
 
 def _say(lines: list[str]) -> None:

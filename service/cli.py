@@ -20,6 +20,8 @@ from service.imports.cli import app as imports
 from service.settings import load_settings
 
 KMH_PER_MPS = 3.6
+# Event streams never end by themselves: a stopping API cuts what is still open then.
+STREAMS_END_S = 5
 # Packages that only the worker extra brings.
 WORKER_EXTRA = frozenset({"torch", "ot", "pyarrow", "safetensors"})
 
@@ -126,6 +128,7 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         log_level=settings.log_level.lower(),
         server_header=False,
         proxy_headers=False,
+        timeout_graceful_shutdown=STREAMS_END_S,
     )
 
 

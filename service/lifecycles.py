@@ -144,3 +144,73 @@ PENDING = frozenset({_S.APPROVED, _S.ORDERED, _S.RUNNING})
 OPEN = PENDING | {_S.PROPOSED}
 # Money that is gone or promised: a failed test was paid for all the same.
 SPENT = frozenset({_S.COMPLETED, _S.FAILED})
+
+
+class RoundStep(StrEnum):
+    """Life of a round: the whole way from frozen data to results, of which an acquisition round is the ranking.
+
+    freeze ──▶ value ──▶ rank ──▶ propose ──▶ decide ──▶ order ──▶ collect ──▶ close ──▶ closed
+       └─────────┴─────────┴─────────┴──────────┴──────────┴──────────┴───────────▲
+          (refused, failed, cancelled, nothing proposed, nothing approved)
+
+    Each step is one transaction that leaves rows for the next: a crash before or after it loses nothing.
+    """
+
+    FREEZE = "freeze"
+    VALUE = "value"
+    RANK = "rank"
+    PROPOSE = "propose"
+    DECIDE = "decide"
+    ORDER = "order"
+    COLLECT = "collect"
+    CLOSE = "close"
+    CLOSED = "closed"
+
+    @property
+    def allowed(self) -> frozenset[RoundStep]:
+        """What this step may change into: the next one, or the way out."""
+        if self is RoundStep.CLOSED:
+            return frozenset()
+        following = list(RoundStep)[list(RoundStep).index(self) + 1]
+        return frozenset({following, RoundStep.CLOSE if self is not RoundStep.CLOSE else following})
+
+    @property
+    def is_terminal(self) -> bool:
+        return self is RoundStep.CLOSED
+
+
+class RoundEnd(StrEnum):
+    """Why a round was closed."""
+
+    COMPLETED = "completed"  # every approved recommendation has ended
+    PARTIAL = "partial"  # the deadline, or somebody, ended the wait for results
+    NOTHING_PROPOSED = "nothing_proposed"
+    NOTHING_APPROVED = "nothing_approved"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class ScheduleStatus(StrEnum):
+    """Life of a schedule.
+
+    active ◀──▶ paused
+      │           │
+      └───────────┴──▶ ended (its date has passed, or it was deleted; its firings stay readable)
+    """
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class DeliveryStatus(StrEnum):
+    """Life of a webhook delivery.
+
+    pending ──▶ delivered
+       ├──────▶ failed      (the last attempt failed, or the address is refused; `:replay` makes a new one)
+       └──────▶ pending     (tried again later)
+    """
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"

@@ -17,16 +17,21 @@ from service.campaigns.routes import library_router as feature_schemas
 from service.campaigns.routes import router as campaigns
 from service.database.engine import make_engine, make_session_factory
 from service.dependencies import principal_of, refuse_cross_site
+from service.events.routes import router as events
+from service.events.stream import EventStreams
 from service.imports.routes import router as imports
 from service.ledger.routes import router as ledger
 from service.middleware import BodyLimit, KnownHosts, RequestFrame
 from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
 from service.replays.routes import router as replays
+from service.rounds.routes import router as rounds
 from service.samples.routes import router as samples
+from service.schedules.routes import router as schedules
 from service.settings import Settings, get_settings
 from service.uploads.routes import router as uploads
 from service.valuations.routes import router as valuations
+from service.webhooks.routes import router as webhooks
 
 DESCRIPTION = """Which crash test or simulation to run next, why, what it costs, and how sure we are.
 
@@ -78,6 +83,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
+        rounds, schedules, events, webhooks,
     ):  # fmt: skip
         api.include_router(router)
     return api
@@ -95,6 +101,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.sessions = make_session_factory(app.state.engine)
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
+    app.state.event_streams = EventStreams(settings.event_streams)
     yield
     app.state.queue.close()
     app.state.engine.dispose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 
@@ -22,6 +23,7 @@ SHORTEST_API_KEY = 24
 # Celery would take any other text for the name of a RabbitMQ host.
 _BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://", "sentinel://")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+_LISTS = ("allowed_hosts", "webhook_allowed_networks")
 _DATABASE_DRIVERS = frozenset({"postgresql", "postgresql+psycopg"})
 
 
@@ -64,6 +66,16 @@ class Settings(BaseSettings):
     )
     nhtsa_file_host: str = Field("nrd-static.nhtsa.dot.gov", description="Host of NHTSA's files.")
     nhtsa_requests_per_s: float = Field(1.0, gt=0, le=20, description="Requests to NHTSA at most.")
+    event_retention_days: int = Field(
+        30, ge=1, description="Events and ended webhook deliveries are deleted then."
+    )
+    event_streams: int = Field(100, ge=1, description="Most event streams of one API process.")
+    webhook_allowed_networks: list[str] = Field(
+        [],
+        description="Networks that are not public and that webhooks may call all the same, as a JSON list.",
+    )
+    webhook_attempts: int = Field(10, ge=1, le=30, description="How often a delivery is tried.")
+    webhook_timeout_s: float = Field(10.0, gt=0, le=60, description="Longest exchange of one attempt.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @field_validator("log_level", mode="before")
@@ -94,6 +106,16 @@ class Settings(BaseSettings):
     def _check_broker_url(cls, value: str) -> str:
         if value and not value.startswith(_BROKER_SCHEMES):
             raise ValueError("expects an address like redis://host:6379/0")
+        return value
+
+    @field_validator("webhook_allowed_networks")
+    @classmethod
+    def _check_networks(cls, value: list[str]) -> list[str]:
+        for name in value:
+            try:
+                ip_network(name)
+            except ValueError as error:
+                raise ValueError(f"{error}: expects networks like 10.0.0.0/8") from error
         return value
 
     @field_validator("nhtsa_url")
@@ -135,11 +157,11 @@ def load_settings(*, engines: bool = False) -> Settings:
     except ValidationError as error:
         details = "; ".join(_complaint(item["loc"], item["msg"]) for item in error.errors())
         raise InputError(f"The configuration is wrong: {details}") from error
-    except SettingsError as error:  # the only structured value is a list
+    except SettingsError as error:  # the only structured values are lists
+        name = next((name for name in _LISTS if f'"{name}"' in str(error)), "a setting")
         hint = 'Write it as a JSON list, for example ["127.0.0.1", "crashscout.example.com"].'
-        raise InputError(
-            "The configuration is wrong: CRASHSCOUT_ALLOWED_HOSTS is no list.", hint=hint
-        ) from error
+        message = f"The configuration is wrong: CRASHSCOUT_{name.upper()} is no list."
+        raise InputError(message, hint=hint) from error
     if engines and not (settings.database_url and settings.broker_url):
         hint = "Set CRASHSCOUT_DATABASE_URL and CRASHSCOUT_BROKER_URL, or use `crashscout serve`."
         raise InputError("Database and broker are not named.", hint=hint)

@@ -75,3 +75,36 @@ class Evidence(StrEnum):
     NOT_BETTER = "not_better"
     WORSE = "worse"
     NOT_ENOUGH_DATA = "not_enough_data"
+
+
+class TriggerKind(StrEnum):
+    """What makes a schedule due."""
+
+    CRON = "cron"
+    INTERVAL = "interval"
+    NEW_LABELS = "new_labels"
+    DATE = "date"
+
+
+class MisfireRule(StrEnum):
+    """What becomes of a due time that could not be kept: nothing ran then, or a round was still open.
+
+    RUN_ONCE  catch up as soon as possible, once however many were missed
+    SKIP      leave it out, and say so in the firings
+    """
+
+    RUN_ONCE = "run_once"
+    SKIP = "skip"
+
+
+class ScheduledAction(StrEnum):
+    """What a schedule starts; a backtest joins when it is a task of its own."""
+
+    ROUND = "round"
+
+
+class FiringOutcome(StrEnum):
+    """STARTED a round, or SKIPPED the due time, with the reason."""
+
+    STARTED = "started"
+    SKIPPED = "skipped"

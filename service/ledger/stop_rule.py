@@ -21,15 +21,20 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def stop_reason(session: Session, campaign: Campaign) -> str | None:
-    """Why to stop acquiring; None to go on. For schedules and rounds that run by themselves."""
-    found = evaluate(session, campaign)
+def stop_reason(session: Session, campaign: Campaign, *, target_error: float | None = None) -> str | None:
+    """Why to stop acquiring; None to go on. For schedules and rounds that run by themselves.
+
+    `target_error`, target units, stands in for that of the campaign's rule.
+    """
+    found = evaluate(session, campaign, target_error=target_error)
     return found.reason if found.state is StopState.STOP else None
 
 
-def evaluate(session: Session, campaign: Campaign) -> StopRead:
+def evaluate(session: Session, campaign: Campaign, *, target_error: float | None = None) -> StopRead:
     """Every check with its sentence; one that is reached is enough to stop."""
     rule = StopRule.model_validate(campaign.stop_rule or {})
+    if target_error is not None:
+        rule = rule.model_copy(update={"target_error": target_error})
     surrogate = repository.newest_surrogate(session, campaign.id)
     cheapest = repository.cheapest_candidate(session, campaign.id)
     checks = [

@@ -22,6 +22,7 @@ class TaskName(StrEnum):
     SIMULATION_RUN = "simulation.run"
     UPLOAD_READ = "upload.read"
     IMPORT_RUN = "import.run"
+    WEBHOOK_DELIVER = "webhook.deliver"
 
 
 QUEUE_OF_TASK = {
@@ -32,6 +33,7 @@ QUEUE_OF_TASK = {
     TaskName.SIMULATION_RUN: Queue.CPU,
     TaskName.UPLOAD_READ: Queue.IO,
     TaskName.IMPORT_RUN: Queue.IO,
+    TaskName.WEBHOOK_DELIVER: Queue.IO,
 }
 
 

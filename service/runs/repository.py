@@ -262,6 +262,6 @@ def hand_back(session: Session, kind: type[Run], run: Run, **values: Any) -> boo
     return True
 
 
-def database_time(session: Session) -> datetime:
+def transaction_start(session: Session) -> datetime:
     """When the present transaction began, by the clock that also stamps the rows."""
     return session.execute(select(func.now())).scalar_one()

@@ -19,6 +19,10 @@ NOUNS = [
     "acquisitions",
     "replays",
     "ledger",
+    "rounds",
+    "schedules",
+    "events",
+    "webhooks",
 ]
 LONGEST_MODULE = 400
 STATEMENTS = {"select", "insert", "update", "delete", "text"}

@@ -25,7 +25,7 @@ def _compute(run: ActiveRun) -> None:
     row, device = run.row, choose_device(get_settings().device)
     assert isinstance(row, AcquisitionRound)
     with run.transaction(frozen=True) as session:
-        campaign, moment = campaign_of(session, row), runs.database_time(session)
+        campaign, moment = campaign_of(session, row), runs.transaction_start(session)
         served, advice = load_surrogate(session, row), advice_for(session, row)
         snapshot = load_snapshot(session, campaign, seed=row.seed, encoder=served.surrogate.encoder)
     with run.transaction() as session:

@@ -10,17 +10,23 @@ from service.database.models.acquisition import (
 from service.database.models.audit import AuditEvent
 from service.database.models.backtest import Backtest
 from service.database.models.campaign import Campaign, Source
+from service.database.models.event import Event
 from service.database.models.import_run import ImportRun
+from service.database.models.round import CampaignRound
 from service.database.models.run import RunAttempt, RunCheckpoint
 from service.database.models.sample import LabelChange, Sample, Upload
+from service.database.models.schedule import Schedule, ScheduleFiring
 from service.database.models.valuation import DataValue, Surrogate, ValuationRun
+from service.database.models.webhook import Webhook, WebhookAttempt, WebhookDelivery
 
 __all__ = [
     "AcquisitionRound",
     "AuditEvent",
     "Backtest",
     "Campaign",
+    "CampaignRound",
     "DataValue",
+    "Event",
     "ImportRun",
     "LabelChange",
     "RankedCandidate",
@@ -30,8 +36,13 @@ __all__ = [
     "RunAttempt",
     "RunCheckpoint",
     "Sample",
+    "Schedule",
+    "ScheduleFiring",
     "Source",
     "Surrogate",
     "Upload",
     "ValuationRun",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
 ]

@@ -49,6 +49,30 @@ DEFAULTS["uploads"] = {
 }  # fmt: skip
 WITHOUT_ID = ("data_values", "ranked_candidates")
 
+DEFAULTS["events"] = {"type": "round.closed", "payload": Jsonb({})}
+DEFAULTS["campaign_rounds"] = {
+    "number": 1, "step": "freeze", "configuration": Jsonb({}), "detail": "", "requested_by": "test",
+}  # fmt: skip
+DEFAULTS["schedules"] = {
+    "name": "nightly", "status": "active", "trigger_kind": "cron", "trigger": Jsonb({}), "time_zone": "UTC",
+    "misfire": "run_once", "action": "round", "configuration": Jsonb({}), "next_due_at": "2027-01-01T00:00Z",
+    "created_by": "test",
+}  # fmt: skip
+DEFAULTS["schedule_firings"] = {
+    "due_at": "2027-01-01T00:00Z", "fired_at": "2027-01-01T00:00Z", "outcome": "skipped", "reason": "a round was open",
+}  # fmt: skip
+DEFAULTS["webhooks"] = {
+    "url": "https://example.com", "events": ["*"], "secret": "s", "is_active": True, "seen_position": 0,
+    "created_by": "test",
+}  # fmt: skip
+DEFAULTS["webhook_deliveries"] = {
+    "event_position": 1, "event_type": "round.closed", "body": "{}", "status": "pending", "attempt": 0,
+    "next_attempt_at": "2027-01-01T00:00Z",
+}  # fmt: skip
+DEFAULTS["webhook_attempts"] = {
+    "number": 1, "started_at": "2027-01-01T00:00Z", "duration_ms": 1, "status_code": 200, "error": "", "answer": "",
+}  # fmt: skip
+
 
 class Store:
     """A campaign with a source, a run, its surrogate and a round; `insert` fills in what is not given."""

@@ -12,7 +12,7 @@ from service.database.engine import unit_of_work
 from service.database.models import AcquisitionRound, Sample
 from service.lifecycles import OPEN, RunStatus
 from service.replays import repository
-from service.runs.repository import database_time
+from service.runs.repository import transaction_start
 from service.samples import repository as samples
 from service.vocabulary import Split
 from tests.support import API, Proposal, act, add_samples, assert_problem, move, propose, queued_messages
@@ -86,7 +86,7 @@ def test_the_past_is_read_as_it_was_whatever_has_become_of_it(client: TestClient
     move(client, first, "approve", "order", "complete")
     move(client, second, "approve")
     with sessions() as session:
-        moment, before = database_time(session), seen(session, campaign_id)
+        moment, before = transaction_start(session), seen(session, campaign_id)
     move(client, second, "order", "complete")
     move(client, third, "approve", "abandon")
     act(client, proposal.recommendation_ids[3], "reject", reason="no")
@@ -104,7 +104,7 @@ def test_a_label_that_was_mended_later_is_read_as_it_was(client: TestClient, pro
     sessions, sample_id = client.app.state.sessions, proposal.sample_ids[0]
     move(client, proposal.recommendation_ids[0], "approve", "order", "complete")
     with sessions() as session:
-        moment = database_time(session)
+        moment = transaction_start(session)
     with unit_of_work(sessions) as session:
         session.get_one(Sample, sample_id).target = 31.5
         session.flush()
