@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from service.database.models import Event
+from service.database.models import Event, Webhook
 from service.database.models.event import EVENT_POSITIONS
 
 # Any number that no other advisory lock uses.
@@ -60,10 +60,16 @@ def oldest_position(session: Session) -> int | None:
 
 
 def prune(session: Session, *, before: datetime) -> int:
-    """Delete numbered events that are older, the oldest first, a bounded number at once."""
+    """Delete numbered events that are older, the oldest first, a bounded number at once.
+
+    One that an active webhook has not seen yet stays: after a long standstill it is still to be delivered.
+    """
+    unseen = select(Webhook.id).where(
+        Webhook.campaign_id == Event.campaign_id, Webhook.is_active, Webhook.seen_position < Event.position
+    )
     old = (
         select(Event.id)
-        .where(Event.created_at < before, Event.position.is_not(None))
+        .where(Event.created_at < before, Event.position.is_not(None), ~unseen.exists())
         .order_by(Event.created_at)
         .limit(MOST_PRUNED)
     )

@@ -65,9 +65,11 @@ def _set_trigger(session: Session, schedule: Schedule, trigger: Trigger, now: da
     if isinstance(trigger, DateTrigger) and trigger.at <= now:
         errors = [FieldError("/trigger/at", f"{trigger.at.isoformat()} has passed: give a time to come")]
         raise InputError("The schedule would never be due.", errors=errors)
-    schedule.trigger_kind, schedule.trigger = trigger.kind, trigger.model_dump(mode="json")
     counted = isinstance(trigger, NewLabelsTrigger)
-    schedule.labels_seen = repository.label_count(session, schedule.campaign_id) if counted else None
+    # Asked before anything is set: a query writes what is set so far, and half a trigger is none.
+    labels_seen = repository.label_count(session, schedule.campaign_id) if counted else None
+    schedule.trigger_kind, schedule.trigger = trigger.kind, trigger.model_dump(mode="json")
+    schedule.labels_seen = labels_seen
     schedule.next_due_at = next_due(schedule, now)
 
 
@@ -160,7 +162,7 @@ def resume(session: Session, schedule_id: int, *, actor: str) -> Schedule:
         NotFoundError: if there is none with this id.
         ConflictError: if it is not paused, or its date has passed meanwhile.
     """
-    now = database_time(session)  # asked before: the database refuses an active schedule that is never due
+    now = database_time(session)
     schedule = _turn(session, schedule_id, ScheduleStatus.PAUSED, ScheduleStatus.ACTIVE, actor)
     schedule.next_due_at = next_due(schedule, now)
     if schedule.next_due_at is None and schedule.labels_seen is None:

@@ -5,8 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
+from service.database.engine import unit_of_work
+from service.database.models import Schedule
 from tests.support import API, assert_problem, create_campaign, pointers
 
 NIGHTLY = {"kind": "cron", "expression": "0 2 * * *"}
@@ -117,6 +120,32 @@ def test_a_schedule_is_changed(client: TestClient, campaign_id: int) -> None:
     assert second - first == timedelta(hours=1)
     alone = client.patch(f"{API}/schedules/{schedule_id}", json={"trigger": NIGHTLY})
     assert "together" in str(pointers(assert_problem(alone, 422, "invalid_input")))
+
+
+@pytest.mark.parametrize(
+    "trigger", [{"kind": "new_labels", "count": 4}, {"kind": "date", "at": SOON}, NIGHTLY]
+)
+@pytest.mark.parametrize("before", [{"kind": "new_labels", "count": 3}, NIGHTLY])
+def test_any_trigger_may_become_any_other(
+    client: TestClient, campaign_id: int, before: dict[str, Any], trigger: dict[str, Any]
+) -> None:
+    schedule_id = create(client, campaign_id, before)["id"]
+    change = {"trigger": trigger, "time_zone": "UTC"}
+    changed = client.patch(f"{API}/schedules/{schedule_id}", json=change).json()
+    counts = trigger["kind"] == "new_labels"
+    assert changed["trigger"]["kind"] == trigger["kind"]
+    assert (changed["next_due_at"] is None, changed["labels_missing"]) == (counts, 4 if counts else None)
+
+
+def test_a_date_that_passed_in_the_pause_cannot_be_resumed(
+    client: TestClient, sessions: sessionmaker[Session], campaign_id: int
+) -> None:
+    schedule_id = create(client, campaign_id, {"kind": "date", "at": SOON})["id"]
+    act(client, schedule_id, "pause")
+    with unit_of_work(sessions) as session:
+        session.get_one(Schedule, schedule_id).trigger = {"kind": "date", "at": "2020-01-01T00:00:00Z"}
+    problem = assert_problem(act(client, schedule_id, "resume"), 409, "conflict")
+    assert "PATCH it with a new trigger" in problem["hint"]
 
 
 def test_a_paused_schedule_stays_paused_when_it_is_changed(client: TestClient, campaign_id: int) -> None:

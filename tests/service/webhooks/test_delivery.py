@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from service.database.engine import unit_of_work
 from service.database.models import AuditEvent, WebhookDelivery
+from service.events import service as events
 from service.settings import Settings
 from service.stack import free_port
 from service.webhooks import delivery
@@ -254,6 +255,21 @@ def test_old_deliveries_are_pruned_and_pending_ones_kept(
         later = datetime.now(UTC) + timedelta(days=31)
         assert delivery.prune(session, now=later, keep_days=30) == 1
     assert [row["status"] for row in deliveries(client, webhook["id"])] == ["pending"]
+
+
+def test_events_are_kept_until_they_have_become_deliveries(
+    client: TestClient, sessions: Sessions, settings: Settings, campaign_id: int, receiver: Receiver
+) -> None:
+    create(client, campaign_id, receiver.url)
+    add_run(sessions, campaign_id)
+    later = datetime.now(UTC) + timedelta(days=31)
+    with unit_of_work(sessions) as session:
+        assert events.repository.number_new(session) == 1
+        assert events.prune(session, now=later, keep_days=30) == 0
+    send_due(sessions, settings)
+    with unit_of_work(sessions) as session:
+        assert events.prune(session, now=later, keep_days=30) == 1
+    assert len(receiver.received) == 1
 
 
 def test_the_secret_is_shown_once_and_never_again(
