@@ -71,7 +71,8 @@ def run(arguments: argparse.Namespace, records: list[Record]) -> Iterator[list[R
         for scenario, initial in itertools.product(arguments.scenarios, arguments.initial)
         if scenario in FROM_ALL_STARTS or initial == max(arguments.initial)
     ]
-    cells = itertools.product(range(arguments.repetitions), situations, arguments.datasets)
+    repetitions = range(arguments.first, arguments.first + arguments.repetitions)
+    cells = itertools.product(repetitions, situations, arguments.datasets)
     for repetition, (scenario, initial), dataset in cells:
         if (dataset, scenario, initial, repetition) in known:
             continue
@@ -105,6 +106,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scenarios", nargs="+", default=SCENARIOS, choices=SCENARIOS)
     parser.add_argument("--initial", nargs="+", type=int, default=INITIAL, help="labelled rows at the start")
     parser.add_argument("--repetitions", type=int, default=10)
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first repetition: to share the work"
+    )
     parser.add_argument("--steps", type=int, default=300, help="most optimiser steps of a training")
     parser.add_argument("--output", type=Path, help="JSON results")
     parser.add_argument("--resume", action="store_true", help="keep what the output file has")

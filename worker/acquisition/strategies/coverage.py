@@ -74,7 +74,7 @@ class Distances:
 
     def __init__(self, candidates: Tensor, known: Tensor) -> None:
         self._candidates = candidates
-        self._square = candidates.square().sum(1)
+        self._square = _squares(candidates)
         if known.shape[0] == 0:
             self._distance, self._centre = self._square, torch.zeros_like(self._square, dtype=torch.int64)
         else:
@@ -125,8 +125,21 @@ class _Race(Distances):
 
 def nearest_known(candidates: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     """(m,) squared distance to the nearest of (k, p) known points, k >= 1, and which it is; in blocks."""
-    blocks = [_nearest(block, known) for block in candidates.split(_BLOCK_ROWS)]
-    return torch.cat([distance for distance, _ in blocks]), torch.cat([centre for _, centre in blocks])
+    distance = candidates.new_empty(candidates.shape[0])
+    centre = torch.empty(candidates.shape[0], dtype=torch.int64, device=candidates.device)
+    for start in range(0, candidates.shape[0], _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        distance[rows], centre[rows] = _nearest(candidates[rows], known)
+    return distance, centre
+
+
+def _squares(candidates: Tensor) -> Tensor:
+    """(m,) squared lengths, without a second matrix of the pool's size."""
+    squares = candidates.new_empty(candidates.shape[0])
+    for start in range(0, candidates.shape[0], _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        squares[rows] = candidates[rows].square().sum(1)
+    return squares
 
 
 def _nearest(rows: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
