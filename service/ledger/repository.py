@@ -83,7 +83,10 @@ def newest_surrogate(session: Session, campaign_id: int) -> Surrogate | None:
 
 
 def cheapest_candidate(session: Session, campaign_id: int) -> Decimal | None:
-    """The lowest price of a candidate that is neither proposed nor pending; None when there is none."""
+    """The lowest price of a candidate that is neither proposed nor pending; None when there is none.
+
+    Repetitions of tests do not count: no campaign goes on for their sake alone.
+    """
     taken = select(Recommendation.id).where(
         Recommendation.sample_id == Sample.id, Recommendation.status.in_(list(OPEN))
     )
@@ -93,6 +96,7 @@ def cheapest_candidate(session: Session, campaign_id: int) -> Decimal | None:
         Sample.campaign_id == campaign_id,
         Sample.status == SampleStatus.CANDIDATE,
         Sample.split == Split.TRAIN,
+        Sample.repeats_sample_id.is_(None),
         ~taken.exists(),
     )
     statement = select(func.min(Source.acquisition_cost)).where(

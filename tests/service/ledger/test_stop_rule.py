@@ -8,11 +8,13 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from service.campaigns import service as campaigns
+from service.database.engine import unit_of_work
 from service.database.models import AuditEvent, Surrogate
 from service.ledger.benefit import LAPLACE, NORMAL, benefit_of
 from service.ledger.schemas import Band
 from service.ledger.stop_rule import stop_reason
 from service.lifecycles import RecommendationStatus
+from service.samples import service as samples
 from tests.service.ledger.rows import Pick, Sessions, add_round, add_surrogate
 from tests.support import API, add_samples, assert_problem, create_campaign, pointers, sample_documents
 
@@ -59,6 +61,14 @@ def test_no_candidate_left_is_a_reason(client: TestClient, sessions: Sessions) -
     assert read(client, key)["reason"] == "There is no candidate left."
     add_round(sessions, key, add_surrogate(sessions, key, 3.0), [Pick(20.0)])
     assert reason(sessions, key) is None  # its result is awaited
+
+
+def test_a_repetition_alone_keeps_no_campaign_going(client: TestClient, sessions: Sessions) -> None:
+    key = campaign(client, candidates=0)
+    (labelled,) = add_samples(client, key, sample_documents(1, target=26.0))
+    with unit_of_work(sessions) as session:
+        samples.add_repetitions(session, campaigns.get(session, key), [labelled], actor="test")
+    assert reason(sessions, key) == "There is no candidate left."
 
 
 @pytest.mark.parametrize(("rmse", "stops"), [(2.0, True), (2.01, False)])
