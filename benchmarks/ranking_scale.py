@@ -43,6 +43,7 @@ from service.samples.schemas import OnError
 from service.settings import get_settings
 from service.valuations import repository as valuations
 from worker import process
+from worker.advice import advice_for
 from worker.demo.data import Sizes, campaign_document, make_data
 from worker.device import choose_device, use_threads
 from worker.loading import load_snapshot
@@ -142,11 +143,20 @@ def rank_here(round_id: int) -> dict[str, Any]:
         with run.transaction(frozen=True) as session:
             campaign, served = campaign_of(session, row), load_surrogate(session, row)
             snapshot = load_snapshot(session, campaign, seed=row.seed, encoder=served.surrogate.encoder)
+            advice = advice_for(session, row)
         with run.transaction() as session:
             freeze(session, row, snapshot, device="cpu")
         passed("load")
         device = choose_device("cpu")
-        ranking = rank_snapshot(snapshot, campaign, served, row, device=device, progress=run.report)
+        ranking = rank_snapshot(
+            snapshot,
+            campaign,
+            served,
+            row,
+            strategy=advice.strategy,
+            device=device,
+            progress=run.report,
+        )
         passed("rank")
         with run.transaction() as session:
             store_ranking(session, row, campaign, snapshot, ranking)
