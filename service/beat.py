@@ -6,9 +6,7 @@ is due follows from the rows, so a lost or doubled beat does no harm.
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Callable, Set
 from threading import Event
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +15,6 @@ from sqlalchemy.orm import Session, sessionmaker
 from service.database.engine import make_engine, make_session_factory, unit_of_work
 from service.errors import UnavailableError
 from service.queue.client import QueueClient, send_after_commit
-from service.queue.messages import Message
 from service.runs import service as runs
 from service.settings import Settings
 from service.uploads import reaping as uploads
@@ -71,14 +68,19 @@ def keep_house(sessions: sessionmaker[Session], queue: QueueClient, settings: Se
     attempts = settings.run_attempts
     with unit_of_work(sessions) as session:
         _say(runs.reap(session, attempts=attempts) + uploads.reap(session, attempts=attempts))
-    in_broker: Callable[[], Set[Message]] = functools.cache(queue.waiting)
     grace_s = settings.run_lease_s / PASSES_PER_LEASE
+    with unit_of_work(sessions) as session:
+        overdue = runs.overdue(session, grace_s=grace_s) + uploads.overdue(session, grace_s=grace_s)
+    if not overdue:
+        return
     try:
-        with unit_of_work(sessions) as session:
-            lines = runs.resend(session, grace_s=grace_s, in_broker=in_broker)
-            _say(lines + uploads.resend(session, grace_s=grace_s, in_broker=in_broker))
+        in_broker = queue.waiting()  # with no transaction open: a broker may take its time
     except UnavailableError as error:
         logger.warning("nothing can be sent: %s", error)
+        return
+    with unit_of_work(sessions) as session:
+        lines = runs.resend(session, grace_s=grace_s, in_broker=in_broker)
+        _say(lines + uploads.resend(session, grace_s=grace_s, in_broker=in_broker))
 
 
 def _say(lines: list[str]) -> None:

@@ -173,6 +173,6 @@ def test_a_training_that_is_killed_goes_on_from_its_checkpoint(
     wait_until(lambda: book.status(VALUATION, key)[1] == 2, "another worker has the run")
     seconds = time.monotonic() - killed_at
     book.close(VALUATION, key, seconds=LONG_S)
-    assert "goes on from a checkpoint" in there.log("worker") + there.log("worker-beside-0")
+    assert "goes on from a checkpoint" in there.log("worker*")
     there.keep_spare()
     table.add("kill -9 of the worker, after a checkpoint (until it trains again)", seconds, book)
