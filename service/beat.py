@@ -6,10 +6,8 @@ is due follows from the rows, so a lost or doubled beat does no harm.
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
-from collections.abc import Callable, Set
 from threading import Event
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,7 +18,6 @@ from service.database.engine import make_engine, make_session_factory, unit_of_w
 from service.errors import UnavailableError
 from service.events import service as events
 from service.queue.client import QueueClient, send_after_commit
-from service.queue.messages import Message
 from service.rounds import progress
 from service.runs import service as runs
 from service.schedules import firing
@@ -70,7 +67,7 @@ class _Beat:
         if self._database_was_away:
             with unit_of_work(self._sessions) as session:
                 session.connection()  # the pool tries it
-            self._database_was_away = False
+            self._database_was_away, self._house_kept_at = False, time.monotonic()
             return
         if time.monotonic() - self._house_kept_at >= self._house_every_s:
             self._house_kept_at = time.monotonic()
@@ -83,14 +80,19 @@ def keep_house(sessions: sessionmaker[Session], queue: QueueClient, settings: Se
     attempts = settings.run_attempts
     with unit_of_work(sessions) as session:
         _say(runs.reap(session, attempts=attempts) + uploads.reap(session, attempts=attempts))
-    in_broker: Callable[[], Set[Message]] = functools.cache(queue.waiting)
     grace_s = settings.run_lease_s / PASSES_PER_LEASE
+    with unit_of_work(sessions) as session:
+        overdue = runs.overdue(session, grace_s=grace_s) + uploads.overdue(session, grace_s=grace_s)
+    if not overdue:
+        return
     try:
-        with unit_of_work(sessions) as session:
-            lines = runs.resend(session, grace_s=grace_s, in_broker=in_broker)
-            _say(lines + uploads.resend(session, grace_s=grace_s, in_broker=in_broker))
+        in_broker = queue.waiting()  # with no transaction open: a broker may take its time
     except UnavailableError as error:
         logger.warning("nothing can be sent: %s", error)
+        return
+    with unit_of_work(sessions) as session:
+        lines = runs.resend(session, grace_s=grace_s, in_broker=in_broker)
+        _say(lines + uploads.resend(session, grace_s=grace_s, in_broker=in_broker))
 
 
 def tick(sessions: sessionmaker[Session], settings: Settings) -> None:

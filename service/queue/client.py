@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 _BUFFER = "crashscout.messages"
 # A request must not hang on a broker that is away; the reaper heals what was not sent.
 BROKER_TIMEOUT_S = 2.0
+ANSWER_TIMEOUT_S = 5.0
 # Longer than any run: else Redis delivers a message that is being worked on a second time.
 VISIBILITY_TIMEOUT_S = 24 * 3600
 
@@ -57,7 +58,12 @@ class QueueClient:
     def __init__(self, broker_url: str) -> None:
         self._celery = make_celery(broker_url)
         # Else kombu tries for 6 s, `retry=False` or not: too long for a request.
-        impatient = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
+        impatient = {
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.1,
+            "socket_timeout": ANSWER_TIMEOUT_S,
+        }
         self._celery.conf.broker_transport_options |= impatient
 
     def send(self, message: Message) -> bool:

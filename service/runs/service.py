@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from service.audit import repository as audit
@@ -87,11 +87,17 @@ def reap(session: Session, *, attempts: int) -> list[str]:
     return lines
 
 
-def resend(session: Session, *, grace_s: float, in_broker: Callable[[], Set[Message]]) -> list[str]:
-    """Send again the messages of queued runs that no queue holds any more.
+def overdue(session: Session, *, grace_s: float) -> list[Message]:
+    """Messages of queued runs that were sent `grace_s` ago or before: they wait in the broker, or are lost."""
+    return [
+        Message(task, run.id)
+        for kind, task in TASK_OF_RUN.items()
+        for run in repository.waiting(session, kind, longer_than_s=grace_s)
+    ]
 
-    A message that was sent `grace_s` ago has arrived, waits in the broker, or is lost. `in_broker` gives those
-    that wait there; it is asked only when a run has waited for so long.
+
+def resend(session: Session, *, grace_s: float, in_broker: Set[Message]) -> list[str]:
+    """Send again the overdue messages that no queue holds any more.
 
     Returns:
         A line for the log on each run that was touched.
@@ -100,7 +106,7 @@ def resend(session: Session, *, grace_s: float, in_broker: Callable[[], Set[Mess
     for kind, task in TASK_OF_RUN.items():
         for run in repository.waiting(session, kind, longer_than_s=grace_s):
             message = Message(task, run.id)
-            if message not in in_broker():
+            if message not in in_broker:
                 repository.mark_sent(run)
                 enqueue(session, message)
                 lines.append(f"{kind.__tablename__} {run.id} waits and no queue holds it: sent again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from service.lifecycles import UploadStatus
@@ -33,12 +33,15 @@ def reap(session: Session, *, attempts: int) -> list[str]:
     return lines
 
 
-def resend(session: Session, *, grace_s: float, in_broker: Callable[[], Set[Message]]) -> list[str]:
-    """Send again the messages of queued uploads that no queue holds any more; see `runs.service.resend`."""
-    lines = []
-    for upload in repository.waiting(session, longer_than_s=grace_s):
-        message = Message(TaskName.UPLOAD_READ, upload.id)
-        if message not in in_broker():
-            enqueue(session, message)
-            lines.append(f"upload {upload.id} waits and no queue holds it: sent again")
-    return lines
+def overdue(session: Session, *, grace_s: float) -> list[Message]:
+    """Messages of queued uploads that were sent a while ago; see `runs.service.overdue`."""
+    waiting = repository.waiting(session, longer_than_s=grace_s)
+    return [Message(TaskName.UPLOAD_READ, upload.id) for upload in waiting]
+
+
+def resend(session: Session, *, grace_s: float, in_broker: Set[Message]) -> list[str]:
+    """Send again the overdue messages that no queue holds any more."""
+    lost = [message for message in overdue(session, grace_s=grace_s) if message not in in_broker]
+    for message in lost:
+        enqueue(session, message)
+    return [f"upload {message.row_id} waits and no queue holds it: sent again" for message in lost]

@@ -29,9 +29,10 @@ class Book:
         there.http.post(url, json={"samples": samples}).raise_for_status()
         return cls(there, campaign["id"])
 
-    def value(self, *, epochs: int = 20) -> int:
+    def value(self, *, epochs: int = 20, members: int = 4) -> int:
         """Request a valuation; its id."""
-        return self._ask("valuation-runs", {"seed": 1, "configuration": {"epochs": epochs, "ensemble": 4}})
+        configuration = {"epochs": epochs, "ensemble": members}
+        return self._ask("valuation-runs", {"seed": 1, "configuration": configuration})
 
     def rank(self) -> int:
         """Request a round; its id. Each proposes other candidates than those before."""

@@ -202,7 +202,9 @@ class Installation:
         wait_until(lambda: self.query(statement, pattern), f"a statement like {pattern} waits")
 
     def log(self, name: str) -> str:
-        return (log_folder(self.folder) / f"{name}.log").read_text(errors="replace")
+        """The log of a process, or of several by a pattern."""
+        found = sorted(log_folder(self.folder).glob(f"{name}.log"))
+        return "\n".join(path.read_text(errors="replace") for path in found)
 
 
 def kill(pid: int) -> None:

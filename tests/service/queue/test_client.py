@@ -1,6 +1,8 @@
 """Messages leave with the commit: not before it, and not without it."""
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -10,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.database.engine import make_engine, make_session_factory, unit_of_work
+from service.embedded import EmbeddedEngines
 from service.errors import UnavailableError
 from service.queue.client import QueueClient, check_broker, enqueue, send_after_commit
 from service.queue.messages import Message, TaskName
@@ -139,3 +142,22 @@ def test_a_request_does_not_fail_or_hang_on_a_broker_that_is_away(settings: Sett
         assert response.status_code == 202
         assert response.json()["status"] == "queued"
         assert_problem(client.get("/health/ready"), 503, "unavailable")
+
+
+def test_a_broker_that_hangs_holds_nobody_up_for_long(
+    broker_url: str, engines: EmbeddedEngines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.queue.client.ANSWER_TIMEOUT_S", 0.3)
+    client, pid = QueueClient(broker_url), engines.pids["redis"]
+    assert client.send(MESSAGE)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(UnavailableError, match="The broker cannot be used"):
+            client.waiting()
+        assert client.send(MESSAGE) is False
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    client.close()
+    fresh = QueueClient(broker_url)
+    assert fresh.waiting() == {MESSAGE}
+    fresh.close()

@@ -42,7 +42,7 @@ def reap(sessions: Sessions, attempts: int = 3) -> list[str]:
 
 def resend(sessions: Sessions, in_broker: Set[Message] = frozenset()) -> list[str]:
     with unit_of_work(sessions) as session:
-        return service.resend(session, grace_s=GRACE_S, in_broker=lambda: in_broker)
+        return service.resend(session, grace_s=GRACE_S, in_broker=in_broker)
 
 
 def read(sessions: Sessions, run_id: int) -> ValuationRun:

@@ -238,7 +238,7 @@ def reaped(sessions: Sessions) -> int:
 
 def resent(sessions: Sessions) -> int:
     with unit_of_work(sessions) as session:
-        return len(resend(session, grace_s=10, in_broker=frozenset))
+        return len(resend(session, grace_s=10, in_broker=frozenset()))
 
 
 def test_an_upload_whose_message_was_lost_is_sent_again(

@@ -205,7 +205,7 @@ def test_an_import_between_slices_is_not_taken_for_a_lost_one(
         session.get_one(ImportRun, run_id).created_at = datetime.now(UTC) - timedelta(hours=1)
     with unit_of_work(worker_sessions) as session:
         assert runs.reap(session, attempts=1) == []
-        assert runs.resend(session, grace_s=10, in_broker=frozenset) == []
+        assert runs.resend(session, grace_s=10, in_broker=frozenset()) == []
     with worker_sessions() as session:
         (slice_,) = runs.history(session, session.get_one(ImportRun, run_id))
     assert (slice_.outcome, slice_.message) == (AttemptOutcome.HANDED_BACK, "1 of 2 done")
