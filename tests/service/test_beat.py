@@ -61,6 +61,7 @@ def test_after_an_outage_the_living_may_speak_first(
     sessions: Sessions, settings: Settings, queue: QueueClient, lapsed: int
 ) -> None:
     beat = _Beat(sessions, queue, settings)
+    beat._house_every_s = 0.0
     beat._turn()
     assert status(sessions, lapsed) is RunStatus.RUNNING
     beat._turn()
@@ -72,7 +73,7 @@ def test_a_database_that_is_away_does_not_end_it(
 ) -> None:
     engine = make_engine(f"postgresql+psycopg://u@127.0.0.1:{free_port()}/x")
     beat, stop = _Beat(make_session_factory(engine), queue, settings), threading.Event()
-    beat._every_s = 0.05
+    beat._house_every_s = 0.05
     loop = threading.Thread(target=beat.run, args=(stop,))
     loop.start()
     time.sleep(0.5)
