@@ -24,10 +24,10 @@ from service.lifecycles import OPEN, PENDING
 from service.samples import repository as samples
 from service.samples.repository import CandidateRow
 from service.vocabulary import SourceKind, Split
+from worker.groups import GroupCodes, Grouping, IntArray
 from worker.lossval.encoding import FeatureEncoder, FeatureSpec
 
 Row = Mapping[str, Any]
-IntArray = NDArray[np.int64]
 SOURCE = "source"
 # More points describe the target domain no better, and cost time.
 MOST_TARGET_POINTS = 1000
@@ -35,21 +35,29 @@ MOST_TARGET_POINTS = 1000
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labelled samples: rows of executed features with their targets."""
+    """Labelled samples: rows of executed features with their targets, and what repeating them would mean.
+
+    `planned` are rows of planned features, `group` the labels of their groups, (0,) without a grouping.
+    """
 
     ids: list[int]
     names: list[str]
     rows: list[Row]
     targets: NDArray[np.float64]
+    planned: list[Row]
+    source_ids: list[int]
+    group: IntArray
+    is_repetition: list[bool]
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Samples without a target: rows of planned features."""
+    """Samples without a target: rows of planned features; `repeats` is the sample that each repeats, or None."""
 
     ids: list[int]
     rows: list[Row]
     source_ids: list[int]
+    repeats: list[int | None]
 
 
 @dataclass(frozen=True)
@@ -60,16 +68,23 @@ class Pool:
         ids: (m,) of the samples, ascending.
         source_ids: (m,) of their sources.
         X: (m, d) float32, planned features as the encoder sees them; d = 0 where no encoder was given.
+        repeats: (m,) the sample that each repeats, -1 for a new design.
+        group: (m,) labels of their groups, -1 for none; (0,) without a grouping.
     """
 
     ids: IntArray
     source_ids: IntArray
     X: NDArray[np.float32]
+    repeats: IntArray
+    group: IntArray
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that a computation needs to know of a campaign, at one moment."""
+    """Everything that a computation needs to know of a campaign, at one moment.
+
+    `repeated_ids` are samples that another one repeats, whatever became of it.
+    """
 
     features: list[FeatureSpec]
     target: Target
@@ -80,6 +95,7 @@ class Snapshot:
     pool: Pool
     pending: Candidates
     load_case: str | None
+    repeated_ids: frozenset[int]
     data_hash: str
 
     @property
@@ -111,12 +127,18 @@ class _Design:
 
 
 def load_snapshot(
-    session: Session, campaign: Campaign, *, seed: int, encoder: FeatureEncoder | None = None
+    session: Session,
+    campaign: Campaign,
+    *,
+    seed: int,
+    encoder: FeatureEncoder | None = None,
+    grouping: Grouping | None = None,
 ) -> Snapshot:
     """Freeze the campaign's data; call it in a repeatable-read transaction.
 
     The target domain is described by the validation samples, and by the known designs outside of the
-    holdout that meet the campaign's conditions. `encoder` is the one of the surrogate that is to rank the pool.
+    holdout that meet the campaign's conditions. `encoder` is the one of the surrogate that is to rank the pool,
+    `grouping` says what makes a group where the batch is limited by groups.
 
     Raises:
         ConflictError: if the encoder belongs to another feature schema.
@@ -139,20 +161,24 @@ def load_snapshot(
     points = _Reservoir(MOST_TARGET_POINTS, seed)
     points.offer([design.as_test(_features(sample)) for sample in validation])
     points.offer(domain.meeting((sample.planned_features, _features(sample)) for sample in train))
-    reader = _CandidateReader(design, not_proposable, pending, encoder)
+    groups = GroupCodes(grouping)
+    labelled = _labelled(design, train, groups)
+    reader = _CandidateReader(design, not_proposable, pending, encoder, groups)
+    by_own_group = grouping is not None and grouping.feature is None
     for block in samples.candidate_blocks(session, campaign.id):
-        digest.update(_lines(block))
+        digest.update(_lines(block, with_groups=by_own_group))
         points.offer(domain.meeting(reader.read(block)))
     return Snapshot(
         features=design.specs,
         target=Target.model_validate(campaign.target),
-        train=_labelled(design, train),
-        validation=_labelled(design, [sample for sample in validation if sample.target is not None]),
-        holdout=_labelled(design, holdout),
+        train=labelled,
+        validation=_labelled(design, [sample for sample in validation if sample.target is not None], groups),
+        holdout=_labelled(design, holdout, groups),
         target_rows=points.rows,
         pool=reader.pool(),
         pending=reader.pending,
         load_case=next((item["name"] for item in campaign.feature_schema if item.get("load_case")), None),
+        repeated_ids=samples.repeated_ids(session, campaign.id),
         data_hash=digest.hexdigest(),
     )
 
@@ -175,12 +201,16 @@ def _features(sample: Sample) -> Row:
     return sample.executed_features or sample.planned_features
 
 
-def _labelled(design: _Design, found: Sequence[Sample]) -> Labelled:
+def _labelled(design: _Design, found: Sequence[Sample], groups: GroupCodes) -> Labelled:
     return Labelled(
         ids=[sample.id for sample in found],
         names=[sample.external_id or f"sample {sample.id}" for sample in found],
         rows=[design.row(_features(sample), sample.source_id) for sample in found],
         targets=np.array([sample.target for sample in found], dtype=np.float64),
+        planned=[design.row(sample.planned_features, sample.source_id) for sample in found],
+        source_ids=[sample.source_id for sample in found],
+        group=groups.of((sample.group for sample in found), (sample.planned_features for sample in found)),
+        is_repetition=[sample.repeats_sample_id is not None for sample in found],
     )
 
 
@@ -188,37 +218,51 @@ class _CandidateReader:
     """Keeps the pool as arrays and the pending candidates as rows, block by block."""
 
     def __init__(
-        self, design: _Design, not_proposable: set[int], pending: set[int], encoder: FeatureEncoder | None
+        self,
+        design: _Design,
+        not_proposable: set[int],
+        pending: set[int],
+        encoder: FeatureEncoder | None,
+        groups: GroupCodes,
     ) -> None:
-        self.pending = Candidates([], [], [])
+        self.pending = Candidates([], [], [], [])
         self._design = design
         self._not_proposable = np.array(sorted(not_proposable), dtype=np.int64)
         self._pending_ids = pending
         self._encoder = encoder
+        self._groups = groups
         self._columns = 0 if encoder is None else len(encoder.columns)
         self._ids: list[IntArray] = []
         self._source_ids: list[IntArray] = []
+        self._repeats: list[IntArray] = []
+        self._group: list[IntArray] = []
         self._encoded: list[NDArray[np.float32]] = []
 
     def read(self, block: Sequence[CandidateRow]) -> Iterable[tuple[Row, Row]]:
         """Take a block in; planned features of each candidate, and what counts of it."""
-        ids, source_ids, planned_texts, executed_texts = zip(*block, strict=True)
+        ids, source_ids, planned_texts, executed_texts, repeats, groups = zip(*block, strict=True)
         planned = _documents(planned_texts)
         features = [
             plan if text is None else json.loads(text) or plan
             for plan, text in zip(planned, executed_texts, strict=True)
         ]
         rows = list(map(self._design.row, features, source_ids))
-        for key, row, source_id in zip(ids, rows, source_ids, strict=True):
+        for key, row, source_id, repeated in zip(ids, rows, source_ids, repeats, strict=True):
             if key in self._pending_ids:
                 self.pending.ids.append(key)
                 self.pending.rows.append(row)
                 self.pending.source_ids.append(source_id)
-        self._keep(np.array(ids), np.array(source_ids), rows)
+                self.pending.repeats.append(repeated)
+        free = ~np.isin(np.array(ids), self._not_proposable)
+        self._keep(free, np.array(ids), np.array(source_ids), rows)
+        self._repeats.append(np.array([-1 if key is None else key for key in repeats])[free])
+        group = self._groups.of(groups, planned)
+        self._group.append(group[free] if group.size else group)
         return zip(planned, features, strict=True)
 
-    def _keep(self, ids: IntArray, source_ids: IntArray, rows: Sequence[Row]) -> None:
-        free = ~np.isin(ids, self._not_proposable)
+    def _keep(
+        self, free: NDArray[np.bool_], ids: IntArray, source_ids: IntArray, rows: Sequence[Row]
+    ) -> None:
         self._ids.append(ids[free])
         self._source_ids.append(source_ids[free])
         if self._encoder is not None:
@@ -226,12 +270,15 @@ class _CandidateReader:
             self._encoded.append(encoded.astype(np.float32))
 
     def pool(self) -> Pool:
-        ids = np.concatenate([np.empty(0, dtype=np.int64), *self._ids])
-        source_ids = np.concatenate([np.empty(0, dtype=np.int64), *self._source_ids])
+        parts = (self._ids, self._source_ids, self._repeats, self._group)
+        none = np.empty(0, dtype=np.int64)
+        ids, source_ids, repeats, group = (np.concatenate([none, *part]) for part in parts)
         if self._encoder is None:
-            return Pool(ids, source_ids, np.empty((len(ids), 0), dtype=np.float32))
-        none = np.empty((0, self._columns), dtype=np.float32)
-        return Pool(ids, source_ids, np.concatenate([none, *self._encoded]))
+            encoded = np.empty((len(ids), 0), dtype=np.float32)
+        else:
+            no_row = np.empty((0, self._columns), dtype=np.float32)
+            encoded = np.concatenate([no_row, *self._encoded])
+        return Pool(ids, source_ids, encoded, repeats, group)
 
 
 def _documents(texts: Sequence[str]) -> list[Row]:
@@ -300,12 +347,19 @@ def _hash(campaign: Campaign, found: Iterable[Sample], open_ids: Sequence[int]) 
             sample.executed_features,
             sample.target,
         ]
+        if sample.repeats_sample_id is not None:
+            line.append(sample.repeats_sample_id)
         digest.update(json.dumps(line, sort_keys=True).encode())
     return digest
 
 
-def _lines(block: Sequence[CandidateRow]) -> bytes:
-    """Candidates for the hash: Postgres writes equal JSONB documents in equal text, and JSON has no line ends."""
+def _lines(block: Sequence[CandidateRow], *, with_groups: bool) -> bytes:
+    """Candidates for the hash: Postgres writes equal JSONB documents in equal text, and JSON has no line ends.
+
+    Repetitions and groups stand there only where they rule something: other rounds keep the hash that they had.
+    """
     return "".join(
-        f"{key} {source} {planned} {executed}\n" for key, source, planned, executed in block
+        f"{key} {source} {planned} {executed}"
+        f"{'' if repeated is None else f' repeats {repeated}'}{f' group {group!r}' if with_groups else ''}\n"
+        for key, source, planned, executed, repeated, group in block
     ).encode()

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from service.database.models import AcquisitionRound, Recommendation
+from worker.acquisition.ranking import Ranking
+from worker.loading import Snapshot
 
 # Enough to see what kind of difference it is.
 MOST_DIFFERENCES = 50
@@ -25,8 +27,26 @@ Line = Mapping[str, Any]
 
 
 def stored_lines(batch: Sequence[Recommendation]) -> list[Line]:
-    """The stored batch as plain JSON, in the order of its ranks."""
-    return [_plain({"rank": row.rank} | {name: getattr(row, name) for name in FIELDS}) for row in batch]
+    """The stored batch as plain JSON, in the order of its ranks.
+
+    A repetition is named by what it repeats: the sample that was made for it has an id of its own in every round.
+    """
+    return [_plain(_stored_line(row)) for row in batch]
+
+
+def _stored_line(row: Recommendation) -> dict[str, Any]:
+    line = {"rank": row.rank} | {name: getattr(row, name) for name in FIELDS}
+    return line | {"sample_id": row.sample.repeats_sample_id or row.sample_id}
+
+
+def compared_ids(snapshot: Snapshot, ranking: Ranking) -> dict[int, int]:
+    """The sample by which each picked row is compared with the stored one."""
+    return {
+        item.pick.index: int(snapshot.pool.ids[item.pick.index])
+        if item.repeats is None
+        else snapshot.train.ids[item.repeats]
+        for item in ranking.recommendations
+    }
 
 
 def replayed_lines(rows: Sequence[Mapping[str, Any]]) -> list[Line]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from service.database.models import Campaign
 from service.errors import ConflictError
 from worker.acquisition.regions import FeatureWording, RegionWording
+from worker.groups import Grouping
 from worker.loading import Snapshot
 
 
@@ -53,22 +54,27 @@ def row_rules(document: Mapping[str, Any], pool_ids: npt.ArrayLike) -> dict[str,
         ConflictError: an injected sample is no longer in the pool. A vetoed one that is not needs no veto.
     """
     injected = document.get("injected_sample_ids", [])
-    found = _rows(injected, pool_ids)
+    found = rows_of(injected, pool_ids)
     if missing := [key for key, row in zip(injected, found, strict=True) if row < 0]:
         message = (
             f"Injected samples {missing} are no longer candidates: they are proposed, labelled or abandoned."
         )
         raise ConflictError(message, hint="Request a round without them.")
-    vetoed = _rows(document.get("vetoed_sample_ids", []), pool_ids)
+    vetoed = rows_of(document.get("vetoed_sample_ids", []), pool_ids)
     return {"injected": found, "vetoed": [row for row in vetoed if row >= 0]}
 
 
-def _rows(sample_ids: Sequence[int], pool_ids: npt.ArrayLike) -> list[int]:
-    """Position of each id in the pool, whose ids ascend; -1 where it is not."""
-    pool = np.asarray(pool_ids, dtype=np.int64)
-    places = np.searchsorted(pool, sample_ids).tolist()
+def grouping_of(document: Mapping[str, Any]) -> Grouping | None:
+    """What makes a group; None where the batch is not limited by groups."""
+    return None if document.get("max_per_group") is None else Grouping(document.get("group_feature"))
+
+
+def rows_of(sample_ids: Sequence[int], known_ids: npt.ArrayLike) -> list[int]:
+    """Position of each id among the known ones, which ascend; -1 where it is not."""
+    known = np.asarray(known_ids, dtype=np.int64)
+    places = np.searchsorted(known, sample_ids).tolist()
     return [
-        row if row < len(pool) and pool[row] == key else -1
+        row if row < len(known) and known[row] == key else -1
         for row, key in zip(places, sample_ids, strict=True)
     ]
 

@@ -10,7 +10,9 @@ import torch
 from service.database.models import AcquisitionRound, Campaign
 from worker.acquisition.ranking import Ranking, RankingConfig, rank_pool
 from worker.acquisition.reasons import Wording
-from worker.loading import IntArray, Pool, Snapshot
+from worker.groups import IntArray
+from worker.loading import Snapshot
+from worker.retests import offered, repetitions_under_way
 from worker.round_rules import region_wording, row_rules, source_rules
 from worker.storing import ServedSurrogate
 
@@ -29,22 +31,25 @@ def rank_snapshot(
 ) -> Ranking:
     """Rank the snapshot's pool by `strategy` with the round's surrogate, budget and seed.
 
-    The snapshot was loaded with the encoder of that surrogate. A labelled sample counts with the data weight that
-    its valuation gave it; one that came in later with 1.
+    Behind the rows of the pool the ranking may have repetitions of doubted tests (`retests.offered`). The
+    snapshot was loaded with the encoder of that surrogate. A labelled sample counts with the data weight that its
+    valuation gave it; one that came in later with 1.
 
     Raises:
         AcquisitionError: empty pool, no target domain, a budget below every price.
     """
-    surrogate, pool = served.surrogate, snapshot.pool
+    surrogate, document = served.surrogate, round_.configuration
     encode = surrogate.encoder.transform
-    predicted, predicted_std = surrogate.predict_encoded(pool.X)
-    source = _source_index(campaign, pool)
+    offer = offered(snapshot, served.doubted_ids, surrogate.encoder, retests=document.get("retests", False))
+    predicted, predicted_std = surrogate.predict_encoded(offer.X)
+    source = _source_index(campaign, offer.source_ids)
+    rules = row_rules(document, snapshot.pool.ids)
     cost = np.array([float(source.acquisition_cost) for source in campaign.sources])
     return rank_pool(
         surrogate.network,
         X_labelled=encode(snapshot.train.rows),
         label_precision=np.array([served.weights.get(key, 1.0) for key in snapshot.train.ids]),
-        X_pool=pool.X,
+        X_pool=offer.X,
         X_pending=encode(snapshot.pending.rows),
         X_target=encode(snapshot.target_rows),
         acquisition_cost=cost[source],
@@ -56,7 +61,11 @@ def rank_snapshot(
         seed=round_.seed,
         device=device,
         labelled_targets=snapshot.train.targets,
-        **row_rules(round_.configuration, snapshot.pool.ids),
+        repeats=offer.repeats,
+        pending_repeats=repetitions_under_way(snapshot),
+        group=offer.group,
+        injected=rules["injected"],
+        vetoed=[*rules["vetoed"], *offer.vetoed],
         wording=Wording(
             target_unit=snapshot.target.unit,
             currency=campaign.currency,
@@ -68,9 +77,9 @@ def rank_snapshot(
     )
 
 
-def _source_index(campaign: Campaign, pool: Pool) -> IntArray:
+def _source_index(campaign: Campaign, source_ids: IntArray) -> IntArray:
     """(m,) position of each candidate's source in the campaign, whose sources are in the order of their ids."""
-    index: IntArray = np.searchsorted([source.id for source in campaign.sources], pool.source_ids)
+    index: IntArray = np.searchsorted([source.id for source in campaign.sources], source_ids)
     return index
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, repeat
 from typing import Any
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from service.acquisitions import repository as acquisitions
@@ -18,10 +19,13 @@ from service.database.models import Surrogate as SurrogateRow
 from service.errors import ConflictError
 from service.lifecycles import RunStatus
 from service.runs import repository as runs
+from service.samples import service as samples
 from service.valuations import repository as valuations
 from service.vocabulary import Arm
 from worker.acquisition.explanations import Recommendation
+from worker.acquisition.feasibility import RETEST_PRECISION
 from worker.acquisition.ranking import Ranking
+from worker.groups import IntArray
 from worker.loading import Snapshot
 from worker.lossval.surrogate import Surrogate
 from worker.lossval.valuation import ValuationOutcome
@@ -98,10 +102,11 @@ def store_valuation(
 
 @dataclass(frozen=True)
 class ServedSurrogate:
-    """A surrogate with the data weights of the run that trained it."""
+    """A surrogate with what the run that trained it found: data weights, and whose labels it doubts."""
 
     surrogate: Surrogate
     weights: dict[int, float]
+    doubted_ids: frozenset[int]
 
 
 def load_surrogate(session: Session, round_: AcquisitionRound) -> ServedSurrogate:
@@ -114,7 +119,8 @@ def load_surrogate(session: Session, round_: AcquisitionRound) -> ServedSurrogat
     if row is None:
         raise ConflictError(f"Surrogate {round_.surrogate_id} is gone.", hint="Request a valuation run.")
     weights = valuations.weights_of(session, row.valuation_run_id)
-    return ServedSurrogate(Surrogate.from_bytes(row.artefact), weights)
+    doubted = valuations.doubted_labels(session, row.valuation_run_id, below=RETEST_PRECISION)
+    return ServedSurrogate(Surrogate.from_bytes(row.artefact), weights, doubted)
 
 
 def store_ranking(
@@ -137,6 +143,7 @@ def store_ranking(
         "eligible": int(selection.eligible.sum()),
         "affordable": int(selection.affordable.sum()),
         "pending": len(snapshot.pending.ids),
+        "retests": sum(item.repeats is not None for item in ranking.recommendations),
     }
     if not runs.finish(
         session,
@@ -148,36 +155,66 @@ def store_ranking(
         progress_message="done",
     ):
         return
-    chosen = {int(snapshot.pool.ids[item.pick.index]) for item in ranking.recommendations}
+    picked = [item.pick.index for item in ranking.recommendations]
+    chosen = {int(snapshot.pool.ids[row]) for row in picked if row < len(snapshot.pool.ids)}
     taken = chosen & acquisitions.proposed_or_pending(session, chosen)
     if taken:
         message = f"Another round has proposed {len(taken)} of the candidates meanwhile."
         raise ConflictError(message, hint="Request a new round: it leaves out what is proposed.")
-    rows = recommendation_rows(round_, campaign, snapshot, ranking)
+    sample_ids = _with_repetitions(session, campaign, snapshot, ranking)
+    rows = recommendation_rows(round_, campaign, snapshot, ranking, sample_ids)
     if rows:
         acquisitions.insert_recommendations(session, rows, actor=ACTOR)
-    acquisitions.copy_ranking(session, _ranked_rows(round_, snapshot, ranking))
+    acquisitions.copy_ranking(session, _ranked_rows(round_, ranking, sample_ids))
+
+
+def _with_repetitions(session: Session, campaign: Campaign, snapshot: Snapshot, ranking: Ranking) -> IntArray:
+    """(m + r,) the sample of each ranked row; -1 for a repetition that was not picked: no sample is made for it."""
+    pool = snapshot.pool.ids
+    ids: IntArray = np.full(len(ranking.predicted), -1, dtype=np.int64)
+    ids[: len(pool)] = pool
+    repeated = {
+        item.pick.index: snapshot.train.ids[item.repeats]
+        for item in ranking.recommendations
+        if item.repeats is not None and item.pick.index >= len(pool)
+    }
+    made = samples.add_repetitions(session, campaign, list(repeated.values()), actor=ACTOR)
+    for row, sample_id in repeated.items():
+        ids[row] = made[sample_id]
+    return ids
 
 
 def recommendation_rows(
-    round_: AcquisitionRound, campaign: Campaign, snapshot: Snapshot, ranking: Ranking
+    round_: AcquisitionRound,
+    campaign: Campaign,
+    snapshot: Snapshot,
+    ranking: Ranking,
+    sample_ids: Mapping[int, int] | IntArray,
 ) -> list[dict[str, Any]]:
-    """The columns of the batch, in order."""
+    """The columns of the batch, in order; `sample_ids` has the sample of each picked row."""
     sources = {source.id: source for source in campaign.sources}
     return [
-        _recommendation_row(round_, snapshot, item, sources[int(snapshot.pool.source_ids[item.pick.index])])
+        _recommendation_row(
+            round_, snapshot, item, sources[_source_id(snapshot, item)], int(sample_ids[item.pick.index])
+        )
         for item in ranking.recommendations
     ]
 
 
+def _source_id(snapshot: Snapshot, item: Recommendation) -> int:
+    if item.repeats is not None:  # it stays with the source of what it repeats
+        return snapshot.train.source_ids[item.repeats]
+    return int(snapshot.pool.source_ids[item.pick.index])
+
+
 def _ranked_rows(
-    round_: AcquisitionRound, snapshot: Snapshot, ranking: Ranking
+    round_: AcquisitionRound, ranking: Ranking, sample_ids: IntArray
 ) -> Iterator[tuple[int | float | bool, ...]]:
     """As many lines of the ranking as the round asks for, in the order of `acquisitions.RANKING_COLUMNS`."""
-    order = ranking.order[: round_.configuration["stored_rows"]]
+    order = ranking.order[sample_ids[ranking.order] >= 0][: round_.configuration["stored_rows"]]
     selection = ranking.selection
     columns = (
-        snapshot.pool.ids, selection.scores, selection.information, ranking.relevance, ranking.predicted,
+        sample_ids, selection.scores, selection.information, ranking.relevance, ranking.predicted,
         ranking.predicted_std, selection.eligible, selection.affordable,
     )  # fmt: skip
     for start in range(0, len(order), RANKED_ROWS):
@@ -187,13 +224,13 @@ def _ranked_rows(
 
 
 def _recommendation_row(
-    round_: AcquisitionRound, snapshot: Snapshot, item: Recommendation, source: Source
+    round_: AcquisitionRound, snapshot: Snapshot, item: Recommendation, source: Source, sample_id: int
 ) -> dict[str, Any]:
     pick = item.pick
     return {
         "campaign_id": round_.campaign_id,
         "round_id": round_.id,
-        "sample_id": int(snapshot.pool.ids[pick.index]),
+        "sample_id": sample_id,
         "rank": item.rank,
         "score": pick.score,
         "components": finite_document({

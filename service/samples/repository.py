@@ -29,8 +29,8 @@ from service.pagination import PageRequest
 from service.samples.schemas import SampleFilter
 from service.vocabulary import SampleStatus, Split
 
-# Id, source, planned features, executed features or None.
-CandidateRow = Row[int, int, str, str | None]
+# Id, source, planned features, executed features or None, the sample that it repeats, group.
+CandidateRow = Row[int, int, str, str | None, int | None, str | None]
 BLOCK_ROWS = 8192
 
 
@@ -152,6 +152,8 @@ def candidate_blocks(session: Session, campaign_id: int) -> Iterator[Sequence[Ca
         Sample.source_id,
         Sample.planned_features.cast(Text),
         Sample.executed_features.cast(Text),
+        Sample.repeats_sample_id,
+        Sample.group,
     ).where(
         Sample.campaign_id == campaign_id,
         Sample.status == SampleStatus.CANDIDATE,
@@ -209,6 +211,14 @@ def purchases(
         Sample.campaign_id == campaign_id, Sample.id == literal(list(sample_ids), ARRAY(BigInteger)).any_()
     )
     return {key: (source, group, moment) for key, source, group, moment in session.execute(statement)}
+
+
+def repeated_ids(session: Session, campaign_id: int) -> frozenset[int]:
+    """Samples of the campaign that another one repeats, whatever became of the repetition."""
+    statement = select(Sample.repeats_sample_id).where(
+        Sample.campaign_id == campaign_id, Sample.repeats_sample_id.is_not(None)
+    )
+    return frozenset(key for key in session.scalars(statement) if key is not None)
 
 
 def repetitions(session: Session, campaign_id: int) -> Sequence[Sample]:

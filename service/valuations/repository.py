@@ -63,6 +63,16 @@ def weights_of(session: Session, run_id: int) -> dict[int, float]:
     return {row.sample_id: row.weight for row in session.execute(statement)}
 
 
+def doubted_labels(session: Session, run_id: int, *, below: float) -> frozenset[int]:
+    """Samples with a data weight under `below` that is owed to their label rather than to their features."""
+    statement = select(DataValue.sample_id).where(
+        DataValue.valuation_run_id == run_id,
+        DataValue.weight < below,
+        DataValue.value_target_loss <= DataValue.value_transport,
+    )
+    return frozenset(session.scalars(statement))
+
+
 def components_of(session: Session, run_id: int) -> Sequence[tuple[int, str | None, float, float, float]]:
     """(sample id, external id, value, value_target_loss, value_transport) of all samples, for charts."""
     statement = (

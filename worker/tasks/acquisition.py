@@ -11,6 +11,7 @@ from worker import process
 from worker.advice import advice_for
 from worker.device import choose_device
 from worker.loading import load_snapshot
+from worker.round_rules import grouping_of
 from worker.rounds import rank_snapshot
 from worker.storing import campaign_of, freeze, load_surrogate, store_ranking
 from worker.tasks.lifecycle import ActiveRun, execute
@@ -27,7 +28,13 @@ def _compute(run: ActiveRun) -> None:
     with run.transaction(frozen=True) as session:
         campaign, moment = campaign_of(session, row), runs.transaction_start(session)
         served, advice = load_surrogate(session, row), advice_for(session, row)
-        snapshot = load_snapshot(session, campaign, seed=row.seed, encoder=served.surrogate.encoder)
+        snapshot = load_snapshot(
+            session,
+            campaign,
+            seed=row.seed,
+            encoder=served.surrogate.encoder,
+            grouping=grouping_of(row.configuration),
+        )
     with run.transaction() as session:
         freeze(session, row, snapshot, device=str(device))
         runs.annotate(session, AcquisitionRound, row, frozen_at=moment)

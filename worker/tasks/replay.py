@@ -14,7 +14,8 @@ from worker import process
 from worker.advice import advice_for
 from worker.device import choose_device
 from worker.loading import load_snapshot
-from worker.replays import compare, data_differences, replayed_lines, stored_lines
+from worker.replays import compare, compared_ids, data_differences, replayed_lines, stored_lines
+from worker.round_rules import grouping_of
 from worker.rounds import rank_snapshot
 from worker.storing import load_surrogate, recommendation_rows
 from worker.tasks.lifecycle import ActiveRun, execute
@@ -38,7 +39,13 @@ def _compute(run: ActiveRun) -> None:
         stored = stored_lines(replays.batch(session, round_.id))
         served, advice = load_surrogate(session, round_), advice_for(session, round_)
         with replays.as_of(session, moment):
-            snapshot = load_snapshot(session, campaign, seed=round_.seed, encoder=served.surrogate.encoder)
+            snapshot = load_snapshot(
+                session,
+                campaign,
+                seed=round_.seed,
+                encoder=served.surrogate.encoder,
+                grouping=grouping_of(round_.configuration),
+            )
         same_data = snapshot.data_hash == round_.data_hash
         changed = [] if same_data else data_differences(round_, snapshot.sample_ids)
     with run.transaction() as session:
@@ -54,7 +61,9 @@ def _compute(run: ActiveRun) -> None:
         ranking = rank_snapshot(
             snapshot, campaign, served, round_, strategy=advice.strategy, device=device, progress=run.report
         )
-    replayed = replayed_lines(recommendation_rows(round_, campaign, snapshot, ranking))
+    replayed = replayed_lines(
+        recommendation_rows(round_, campaign, snapshot, ranking, compared_ids(snapshot, ranking))
+    )
     found = compare(stored, replayed) | {"same_data": same_data, "data_differences": changed}
     with run.transaction() as session:
         runs.finish(
