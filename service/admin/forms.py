@@ -27,8 +27,18 @@ class Input:
 
 def fields_of(model: type[BaseModel], inputs: Sequence[Input]) -> list[FormField]:
     """Inputs whose limits and defaults come from the model's JSON schema."""
-    properties = model.model_json_schema()["properties"]
-    return [_field(wanted, properties[wanted.name]) for wanted in inputs]
+    document = model.model_json_schema()
+    return [
+        _field(wanted, _resolved(document["properties"][wanted.name], document.get("$defs", {})))
+        for wanted in inputs
+    ]
+
+
+def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of a field with what it refers to: pydantic keeps enums in a place of their own."""
+    if "$ref" not in schema:
+        return schema
+    return {**definitions[schema["$ref"].rsplit("/", 1)[-1]], **schema}
 
 
 def _field(wanted: Input, schema: Mapping[str, Any]) -> FormField:

@@ -6,6 +6,7 @@ from service.database.engine import unit_of_work
 from service.database.models import AcquisitionRound, Surrogate, ValuationRun
 from service.lifecycles import RunStatus
 from service.runs import repository as runs
+from service.vocabulary import Strategy
 from tests.service.admin.html import flash_after, soup_of, text_of
 from tests.service.admin.rows import Rows, add_campaign, new_campaign, new_run, new_sample
 
@@ -99,6 +100,12 @@ def test_forms_have_the_limits_and_defaults_of_the_api(dashboard: TestClient, ro
     assert (ensemble["value"], ensemble["min"], ensemble["max"], ensemble["step"]) == ("8", "2", "64", "1")
     assert (epochs["value"], epochs["min"], epochs["max"]) == ("", "10", "5000")
     assert (budget["value"], float(budget["min"]), budget["step"]) == ("", 0.0, "any")
+
+
+def test_the_strategies_stand_in_a_list_that_starts_at_auto(dashboard: TestClient, rows: Rows) -> None:
+    select = soup_of(dashboard, url_of(rows)).select_one("form.request select[name=strategy]")
+    assert [option["value"] for option in select.select("option")] == [name.value for name in Strategy]
+    assert select.select_one("option[selected]")["value"] == "auto"
 
 
 def test_request_a_round(dashboard: TestClient, store: sessionmaker[Session], rows: Rows) -> None:
