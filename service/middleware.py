@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
@@ -14,8 +16,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import CrashscoutError, UnknownHostError
+from service.logs import logged_as
+
+logger = logging.getLogger(__name__)
 
 _SAFE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_QUIET = ("/health/", "/metrics")
 # Charts and htmx are vendored; styles are inline where charts set sizes.
 _SECURITY_HEADERS = {
     "content-security-policy": (
@@ -45,16 +51,30 @@ class RequestFrame:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _SAFE_ID.match(given) else uuid.uuid4().hex
         scope["crashscout.request_id"] = request_id
+        status = 500  # what the server answers when nobody else did
 
         async def send_framed(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 for name, value in _SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                status = message["status"]
             await send(message)
 
-        await self.app(scope, receive, send_framed)
+        started_at = time.perf_counter()
+        with logged_as(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_framed)
+            finally:
+                self._note(scope, status, time.perf_counter() - started_at)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        """A line for the log; what monitors ask all the time is not worth one."""
+        path = scope["path"]
+        level = logging.DEBUG if path.startswith(_QUIET) else logging.INFO
+        logger.log(level, "%s %s %d in %.0f ms", scope["method"], path, status, seconds * 1000)
 
 
 class KnownHosts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
@@ -18,10 +19,13 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.errors import UnavailableError
+from service.logs import log_fields
 from service.queue.messages import Message, Queue, TaskName
 
 logger = logging.getLogger(__name__)
 _BUFFER = "crashscout.messages"
+# Header of a message: the log fields of whoever sent it.
+ABOUT = "about"
 # A request must not hang on a broker that is away; the reaper heals what was not sent.
 BROKER_TIMEOUT_S = 2.0
 # Longer than any run: else Redis delivers a message that is being worked on a second time.
@@ -60,10 +64,19 @@ class QueueClient:
         impatient = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
         self._celery.conf.broker_transport_options |= impatient
 
-    def send(self, message: Message) -> bool:
-        """Hand the message to the broker; False (and a warning) when it cannot be reached."""
+    def send(self, message: Message, about: Mapping[str, Any] | None = None) -> bool:
+        """Hand the message to the broker; False (and a warning) when it cannot be reached.
+
+        Its headers tell what it is about (request, round, campaign), for the log of the worker.
+        """
         try:
-            self._celery.send_task(message.task, args=[message.row_id], queue=message.queue, retry=False)
+            self._celery.send_task(
+                message.task,
+                args=[message.row_id],
+                queue=message.queue,
+                retry=False,
+                headers={ABOUT: dict(about or {})},
+            )
         except OperationalError as error:
             logger.warning("broker away, %s %s waits for the reaper: %s", message.task, message.row_id, error)
             return False
@@ -121,7 +134,7 @@ def check_broker(broker_url: str) -> None:
 
 def enqueue(session: Session, message: Message) -> None:
     """Send `message` once the transaction of `session` has committed."""
-    session.info.setdefault(_BUFFER, []).append(message)
+    session.info.setdefault(_BUFFER, []).append((message, log_fields()))
 
 
 def send_after_commit(sessions: sessionmaker[Session], client: QueueClient) -> None:
@@ -130,8 +143,8 @@ def send_after_commit(sessions: sessionmaker[Session], client: QueueClient) -> N
     def flush(session: Session) -> None:
         if session.in_nested_transaction():
             return  # the hook also fires when a savepoint is released: too early
-        for message in session.info.pop(_BUFFER, []):
-            client.send(message)
+        for message, about in session.info.pop(_BUFFER, []):
+            client.send(message, about)
 
     def forget(session: Session) -> None:
         session.info.pop(_BUFFER, None)
