@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import CrashscoutError, UnknownHostError
 from service.logs import logged_as
+from service.metrics.requests import RequestTimes
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +42,9 @@ def request_id_of(request: Request) -> str:
 class RequestFrame:
     """Gives each request an id (the caller's, when it is a sane one) and each answer the security headers."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, times: RequestTimes) -> None:
         self.app = app
+        self.times = times
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +73,8 @@ class RequestFrame:
                 self._note(scope, status, time.perf_counter() - started_at)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        """A line for the log; what monitors ask all the time is not worth one."""
+        """Count it, and write a line for the log; what monitors ask all the time is not worth one."""
+        self.times.note(scope, status, seconds)
         path = scope["path"]
         level = logging.DEBUG if path.startswith(_QUIET) else logging.INFO
         logger.log(level, "%s %s %d in %.0f ms", scope["method"], path, status, seconds * 1000)

@@ -98,6 +98,19 @@ class QueueClient:
             raise UnavailableError(f"The broker cannot be used: {error}.") from error
         return frozenset(message for body in bodies if (message := _message_of(json.loads(body))))
 
+    def depths(self) -> dict[Queue, int]:
+        """How many messages of each queue no worker has fetched yet.
+
+        Raises:
+            UnavailableError: if the broker does not answer.
+        """
+        try:
+            with self._celery.connection_for_read() as connection:
+                redis = connection.default_channel.client
+                return {queue: int(redis.llen(queue.value)) for queue in Queue}
+        except (OperationalError, RedisError) as error:
+            raise UnavailableError(f"The broker cannot be used: {error}.") from error
+
     def ping(self) -> None:
         """Raise `OperationalError` when the broker does not answer."""
         with self._celery.connection_for_write() as connection:
