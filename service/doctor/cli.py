@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from service.settings import load_settings
+from service.settings import Settings, load_settings
 
 
 class Part(StrEnum):
@@ -34,7 +35,11 @@ def alive(
 
 
 def doctor(
-    *, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of `crashscout serve`, where no URLs are set.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check database, migrations, broker, workers, disk and clock, and say what to do about what is wrong.
 
@@ -42,7 +47,7 @@ def doctor(
     """
     from service.doctor.checks import examine
 
-    findings = examine(load_settings(engines=True))
+    findings = examine(_with_urls(load_settings(), data_dir))
     if as_json:
         well = all(finding.well for finding in findings)
         document = {"well": well, "checks": [finding.as_document() for finding in findings]}
@@ -51,3 +56,21 @@ def doctor(
         for finding in findings:
             typer.echo(finding.as_line())
     raise typer.Exit(0 if all(finding.well for finding in findings) else 1)
+
+
+def _with_urls(settings: Settings, data_dir: Path | None) -> Settings:
+    """The settings, with the addresses of the embedded engines of the folder where none are set."""
+    from service.embedded import default_data_folder
+    from service.embedded.engines import running_urls
+
+    if settings.database_url and settings.broker_url:
+        return settings
+    folder = (data_dir or settings.data_dir or default_data_folder()).expanduser().resolve()
+    database_url, broker_url = running_urls(folder)
+    return settings.model_copy(
+        update={
+            "database_url": settings.database_url or database_url,
+            "broker_url": settings.broker_url or broker_url,
+            "files_dir": settings.files_dir or folder / "files",
+        }
+    )

@@ -12,6 +12,8 @@ from service.database.models import Process
 from service.doctor import checks
 from service.doctor.alive import why_dead
 from service.doctor.checks import Finding, examine
+from service.embedded import EmbeddedEngines
+from service.embedded.engines import running_urls
 from service.settings import Settings
 from service.stack import free_port
 from service.vocabulary import ProcessKind
@@ -117,3 +119,14 @@ def test_without_a_database_nobody_can_be_seen(settings: Settings) -> None:
     url = f"postgresql+psycopg://u:topsecret@127.0.0.1:{free_port()}/x"
     reason = why_dead("beat", settings.model_copy(update={"database_url": url}), port=1)
     assert reason == "The database cannot be asked: OperationalError."
+
+
+def test_it_finds_the_engines_of_a_folder_by_itself(data_folder: Path) -> None:
+    with EmbeddedEngines(data_folder, durable=False) as engines:
+        assert running_urls(data_folder) == (engines.database_url, engines.broker_url)
+        said = crashscout("doctor", "--json", "--data-dir", str(data_folder))
+    found = {check["check"]: check for check in json.loads(said.stdout)["checks"]}
+    assert found["database"]["well"]
+    assert found["broker"]["well"]
+    assert not found["migrations"]["well"]
+    assert str(data_folder / "files") in found["disk"]["seen"]
