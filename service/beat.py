@@ -17,12 +17,17 @@ from service.database.clock import database_time
 from service.database.engine import make_engine, make_session_factory, unit_of_work
 from service.errors import UnavailableError
 from service.events import service as events
+from service.logs import configure_logging
+from service.processes import service as processes
+from service.processes.signs import say_farewell
 from service.queue.client import QueueClient, send_after_commit
 from service.rounds import progress
 from service.runs import service as runs
 from service.schedules import firing
 from service.settings import Settings
 from service.uploads import reaping as uploads
+from service.valuations import service as valuations
+from service.vocabulary import ProcessKind
 from service.webhooks import delivery
 
 logger = logging.getLogger(__name__)
@@ -34,13 +39,14 @@ TICK_EVERY_S = 5.0
 
 def run_beat(settings: Settings, stop: Event | None = None) -> None:
     """Keep the house until the process is stopped, or `stop` is set."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    configure_logging(settings)
     engine, queue = make_engine(settings.database_url, pool_size=1), QueueClient(settings.broker_url)
     sessions = make_session_factory(engine)
     send_after_commit(sessions, queue)
     try:
         _Beat(sessions, queue, settings).run(stop or Event())
     finally:
+        say_farewell(sessions, ProcessKind.BEAT)
         queue.close()
         engine.dispose()
 
@@ -53,6 +59,7 @@ class _Beat:
         self._house_every_s = settings.run_lease_s / PASSES_PER_LEASE
         self._house_kept_at = time.monotonic()
         self._database_was_away = True
+        self._is_new = True
 
     def run(self, stop: Event) -> None:
         while not stop.wait(min(self._house_every_s, TICK_EVERY_S)):
@@ -64,15 +71,19 @@ class _Beat:
 
     def _turn(self) -> None:
         """One pass; after an outage of the database workers first get the time to say that they live."""
+        self._say_alive()
         if self._database_was_away:
-            with unit_of_work(self._sessions) as session:
-                session.connection()  # the pool tries it
             self._database_was_away, self._house_kept_at = False, time.monotonic()
             return
         if time.monotonic() - self._house_kept_at >= self._house_every_s:
             self._house_kept_at = time.monotonic()
             keep_house(self._sessions, self._queue, self._settings)
         tick(self._sessions, self._settings)
+
+    def _say_alive(self) -> None:
+        with unit_of_work(self._sessions) as session:
+            processes.say_alive(session, ProcessKind.BEAT, is_new=self._is_new)
+        self._is_new = False
 
 
 def keep_house(sessions: sessionmaker[Session], queue: QueueClient, settings: Settings) -> None:
@@ -104,6 +115,8 @@ def tick(sessions: sessionmaker[Session], settings: Settings) -> None:
         now, keep_days = database_time(session), settings.event_retention_days
         events.prune(session, now=now, keep_days=keep_days)
         delivery.prune(session, now=now, keep_days=keep_days)
+        processes.forget_silent(session)
+        valuations.prune_artefacts(session, now=now, keep_days=settings.artefact_retention_days)
     if fired or steps:
         logger.info("fired %d schedules, made %d steps of rounds", fired, steps)
 

@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from service.doctor.cli import alive, doctor
 from service.errors import CrashscoutError, InputError, UnavailableError
 from service.imports.cli import app as imports
 from service.settings import load_settings
@@ -33,6 +34,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(imports, name="import")
+app.command()(alive)
+app.command()(doctor)
 
 
 @app.callback()
@@ -116,16 +119,19 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Run the web process alone; database and broker are named by their URLs."""
     import uvicorn
 
+    from service.logs import configure_logging
     from service.stack import check_address
 
     settings = load_settings(engines=True)
     check_address(host, port, settings)
+    configure_logging(settings)
     uvicorn.run(
         "service.main:create_app",
         factory=True,
         host=host,
         port=port,
-        log_level=settings.log_level.lower(),
+        log_config=None,
+        access_log=False,  # `RequestFrame` writes its line with the request's id
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=STREAMS_END_S,

@@ -21,6 +21,9 @@ from service.events.routes import router as events
 from service.events.stream import EventStreams
 from service.imports.routes import router as imports
 from service.ledger.routes import router as ledger
+from service.metrics.requests import RequestTimes
+from service.metrics.routes import router as metrics
+from service.metrics.rows import RowFigures
 from service.middleware import BodyLimit, KnownHosts, RequestFrame
 from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
@@ -65,13 +68,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.include_router(_api())
     app.include_router(health.router)
+    app.include_router(metrics)
     install_dashboard(app)
     error_handlers.install(app)
     # One more MiB for the form around the file, whose own limit is told in better words.
     files = {"/api/v1/uploads": (settings.max_upload_mib + 1) * 2**20}
     app.add_middleware(BodyLimit, limit=settings.max_body_mib * 2**20, of_path=files)
     app.add_middleware(KnownHosts, allowed=settings.allowed_hosts, answer=error_handlers.answer)
-    app.add_middleware(RequestFrame)
+    app.state.request_times = RequestTimes()
+    app.add_middleware(RequestFrame, times=app.state.request_times)
     return app
 
 
@@ -101,6 +106,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.sessions = make_session_factory(app.state.engine)
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
+    app.state.row_figures = RowFigures(app.state.sessions, app.state.queue)
     app.state.event_streams = EventStreams(settings.event_streams)
     yield
     app.state.queue.close()

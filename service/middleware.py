@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
@@ -14,8 +16,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import CrashscoutError, UnknownHostError
+from service.logs import logged_as
+from service.metrics.requests import RequestTimes
+
+logger = logging.getLogger(__name__)
 
 _SAFE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_QUIET = ("/health/", "/metrics")
 # Charts and htmx are vendored; styles are inline where charts set sizes.
 _SECURITY_HEADERS = {
     "content-security-policy": (
@@ -35,8 +42,9 @@ def request_id_of(request: Request) -> str:
 class RequestFrame:
     """Gives each request an id (the caller's, when it is a sane one) and each answer the security headers."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, times: RequestTimes) -> None:
         self.app = app
+        self.times = times
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,16 +53,31 @@ class RequestFrame:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _SAFE_ID.match(given) else uuid.uuid4().hex
         scope["crashscout.request_id"] = request_id
+        status = 500  # what the server answers when nobody else did
 
         async def send_framed(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 for name, value in _SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                status = message["status"]
             await send(message)
 
-        await self.app(scope, receive, send_framed)
+        started_at = time.perf_counter()
+        with logged_as(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_framed)
+            finally:
+                self._note(scope, status, time.perf_counter() - started_at)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count it, and write a line for the log; what monitors ask all the time is not worth one."""
+        self.times.note(scope, status, seconds)
+        path = scope["path"]
+        level = logging.DEBUG if path.startswith(_QUIET) else logging.INFO
+        logger.log(level, "%s %s %d in %.0f ms", scope["method"], path, status, seconds * 1000)
 
 
 class KnownHosts:

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     event_retention_days: int = Field(
         30, ge=1, description="Events and ended webhook deliveries are deleted then."
     )
+    artefact_retention_days: int = Field(
+        90, ge=1, description="Networks of surrogates that nothing refers to are deleted then."
+    )
     event_streams: int = Field(100, ge=1, description="Most event streams of one API process.")
     webhook_allowed_networks: list[str] = Field(
         [],
@@ -76,6 +79,9 @@ class Settings(BaseSettings):
     )
     webhook_attempts: int = Field(10, ge=1, le=30, description="How often a delivery is tried.")
     webhook_timeout_s: float = Field(10.0, gt=0, le=60, description="Longest exchange of one attempt.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="Lines of the log; auto: text in a terminal, else JSON."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @field_validator("log_level", mode="before")
@@ -138,6 +144,14 @@ class Settings(BaseSettings):
                 message = f"set {', '.join(missing)}: production starts with no default for them"
                 raise ValueError(message)
         return self
+
+    def secrets(self) -> list[str]:
+        """What must stand in no log line."""
+        return [self.api_key.get_secret_value(), *map(_password_in, (self.database_url, self.broker_url))]
+
+
+def _password_in(url: str) -> str:
+    return (make_url(url).password or "") if url else ""
 
 
 @lru_cache(maxsize=1)

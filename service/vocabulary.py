@@ -12,6 +12,13 @@ class FeatureKind(StrEnum):
     BOOLEAN = "boolean"
 
 
+class ProcessKind(StrEnum):
+    """What gives signs of life by rows; an API gives its own over HTTP."""
+
+    WORKER = "worker"
+    BEAT = "beat"
+
+
 class SourceKind(StrEnum):
     PHYSICAL_TEST = "physical_test"
     SIMULATION = "simulation"

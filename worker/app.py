@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from celery import Celery
+from collections.abc import Callable
+from functools import wraps
+
+from celery import Celery, current_task
 from kombu.entity import Queue as KombuQueue
 
-from service.queue.client import make_celery
+from service.logs import logged_as
+from service.queue.client import ABOUT, make_celery
 from service.queue.messages import QUEUE_OF_TASK, Queue
 from service.settings import Settings
 from worker.tasks import TASKS
@@ -19,5 +23,17 @@ def create_celery(settings: Settings) -> Celery:
         task_routes={task.value: {"queue": queue.value} for task, queue in QUEUE_OF_TASK.items()},
     )
     for name, function in TASKS.items():
-        celery.task(function, name=name.value)
+        celery.task(_logged(function), name=name.value)
     return celery
+
+
+def _logged(task: Callable[[int], None]) -> Callable[[int], None]:
+    """The task, whose log lines carry what its message is about."""
+
+    @wraps(task)
+    def run(row_id: int) -> None:
+        headers = current_task.request.headers or {}
+        with logged_as(**headers.get(ABOUT, {})):
+            task(row_id)
+
+    return run

@@ -16,7 +16,13 @@ def worker(
     ] = "gpu,cpu,io",
 ) -> None:
     """Run one worker process (pool solo: CUDA is never touched before a fork); one per GPU."""
+    from celery.signals import setup_logging
+
     from service.errors import InputError
+    from service.logs import configure_logging
+    from service.processes.signs import signs_of_life
+    from service.vocabulary import ProcessKind
+    from worker import process
     from worker.app import create_celery
     from worker.device import choose_device, use_threads
 
@@ -30,7 +36,22 @@ def worker(
     except (ValueError, RuntimeError) as error:
         raise InputError(str(error)) from error
     use_threads(settings.worker_threads)
+    configure_logging(settings)
+    setup_logging.connect(_leave_logging_alone, weak=False)
     celery = create_celery(settings)
-    celery.worker_main(
-        ["worker", "--pool", "solo", "--queues", ",".join(names), "--loglevel", settings.log_level]
-    )
+    arguments = [
+        "--quiet",
+        "worker",
+        "--pool",
+        "solo",
+        "--queues",
+        ",".join(names),
+        "--loglevel",
+        settings.log_level,
+    ]
+    with signs_of_life(process.sessions(), ProcessKind.WORKER, queues=names):
+        celery.worker_main(arguments)
+
+
+def _leave_logging_alone(**_: object) -> None:
+    """Celery sets up its own logs unless somebody listens."""

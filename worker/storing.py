@@ -113,10 +113,10 @@ def load_surrogate(session: Session, round_: AcquisitionRound) -> ServedSurrogat
     """The round's frozen surrogate.
 
     Raises:
-        ConflictError: if its feature schema is not the campaign's.
+        ConflictError: if it is gone, or retention has deleted its network.
     """
     row = valuations.get_surrogate(session, round_.surrogate_id, with_artefact=True)
-    if row is None:
+    if row is None or row.artefact is None:
         raise ConflictError(f"Surrogate {round_.surrogate_id} is gone.", hint="Request a valuation run.")
     weights = valuations.weights_of(session, row.valuation_run_id)
     doubted = valuations.doubted_labels(session, row.valuation_run_id, below=RETEST_PRECISION)

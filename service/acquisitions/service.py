@@ -79,6 +79,9 @@ def _surrogate(session: Session, campaign: Campaign, surrogate_id: int | None) -
     surrogate = valuations_repository.get_surrogate(session, surrogate_id)
     if surrogate is None or surrogate.campaign_id != campaign.id:
         raise NotFoundError(f"Campaign {campaign.id} has no surrogate {surrogate_id}.")
+    if not valuations_repository.has_artefact(session, surrogate_id):
+        message = f"The network of surrogate {surrogate_id} was old and unused, and has been deleted."
+        raise ConflictError(message, hint="Leave surrogate_id out for the newest one.")
     return surrogate
 
 

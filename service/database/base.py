@@ -7,9 +7,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, Numeric, func
+from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, Numeric, String, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+from service.logs import log_fields
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -24,6 +26,8 @@ PrimaryKey = Annotated[int, mapped_column(BigInteger, Identity(always=True), pri
 Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Money = Annotated[Decimal, mapped_column(Numeric(14, 2))]
+# The request that asked for the row, so that a process which takes it up later can name it in its log.
+AskedIn = Annotated[str | None, mapped_column(String(64), default=lambda: log_fields().get("request_id"))]
 Document = Annotated[dict[str, Any], mapped_column(JSONB(none_as_null=True))]
 
 

@@ -60,12 +60,12 @@ class EmbeddedEngines:
     @property
     def database_url(self) -> str:
         """For SQLAlchemy."""
-        return postgres_server.database_url(self._sockets, postgres_server.DATABASE).render_as_string()
+        return _urls(self._sockets)[0]
 
     @property
     def broker_url(self) -> str:
         """For Celery and kombu."""
-        return f"redis+socket://{quote(str(self._sockets / REDIS_SOCKET))}?virtual_host=0"
+        return _urls(self._sockets)[1]
 
     @property
     def redis_url(self) -> str:
@@ -211,6 +211,17 @@ class EmbeddedEngines:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
             self._socket_folder = None
         self._lock.release()
+
+
+def running_urls(data_folder: Path) -> tuple[str, str]:
+    """Where the engines of another process listen, when they run in this folder: of Postgres and of Redis."""
+    folder = data_folder / "engines"
+    return _urls(choose_socket_folder(folder, choose_engine_user(folder / "postgres")))
+
+
+def _urls(sockets: Path) -> tuple[str, str]:
+    database = postgres_server.database_url(sockets, postgres_server.DATABASE).render_as_string()
+    return database, f"redis+socket://{quote(str(sockets / REDIS_SOCKET))}?virtual_host=0"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
@@ -18,10 +19,13 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.errors import UnavailableError
+from service.logs import log_fields
 from service.queue.messages import Message, Queue, TaskName
 
 logger = logging.getLogger(__name__)
 _BUFFER = "crashscout.messages"
+# Header of a message: the log fields of whoever sent it.
+ABOUT = "about"
 # A request must not hang on a broker that is away; the reaper heals what was not sent.
 BROKER_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 5.0
@@ -66,10 +70,19 @@ class QueueClient:
         }
         self._celery.conf.broker_transport_options |= impatient
 
-    def send(self, message: Message) -> bool:
-        """Hand the message to the broker; False (and a warning) when it cannot be reached."""
+    def send(self, message: Message, about: Mapping[str, Any] | None = None) -> bool:
+        """Hand the message to the broker; False (and a warning) when it cannot be reached.
+
+        Its headers tell what it is about (request, round, campaign), for the log of the worker.
+        """
         try:
-            self._celery.send_task(message.task, args=[message.row_id], queue=message.queue, retry=False)
+            self._celery.send_task(
+                message.task,
+                args=[message.row_id],
+                queue=message.queue,
+                retry=False,
+                headers={ABOUT: dict(about or {})},
+            )
         except OperationalError as error:
             logger.warning("broker away, %s %s waits for the reaper: %s", message.task, message.row_id, error)
             return False
@@ -90,6 +103,19 @@ class QueueClient:
         except (OperationalError, RedisError) as error:
             raise UnavailableError(f"The broker cannot be used: {error}.") from error
         return frozenset(message for body in bodies if (message := _message_of(json.loads(body))))
+
+    def depths(self) -> dict[Queue, int]:
+        """How many messages of each queue no worker has fetched yet.
+
+        Raises:
+            UnavailableError: if the broker does not answer.
+        """
+        try:
+            with self._celery.connection_for_read() as connection:
+                redis = connection.default_channel.client
+                return {queue: int(redis.llen(queue.value)) for queue in Queue}
+        except (OperationalError, RedisError) as error:
+            raise UnavailableError(f"The broker cannot be used: {error}.") from error
 
     def ping(self) -> None:
         """Raise `OperationalError` when the broker does not answer."""
@@ -127,7 +153,7 @@ def check_broker(broker_url: str) -> None:
 
 def enqueue(session: Session, message: Message) -> None:
     """Send `message` once the transaction of `session` has committed."""
-    session.info.setdefault(_BUFFER, []).append(message)
+    session.info.setdefault(_BUFFER, []).append((message, log_fields()))
 
 
 def send_after_commit(sessions: sessionmaker[Session], client: QueueClient) -> None:
@@ -136,8 +162,8 @@ def send_after_commit(sessions: sessionmaker[Session], client: QueueClient) -> N
     def flush(session: Session) -> None:
         if session.in_nested_transaction():
             return  # the hook also fires when a savepoint is released: too early
-        for message in session.info.pop(_BUFFER, []):
-            client.send(message)
+        for message, about in session.info.pop(_BUFFER, []):
+            client.send(message, about)
 
     def forget(session: Session) -> None:
         session.info.pop(_BUFFER, None)

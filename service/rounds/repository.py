@@ -9,7 +9,14 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session, contains_eager
 
-from service.database.models import CampaignRound, Recommendation, Sample, Surrogate
+from service.database.models import (
+    AcquisitionRound,
+    CampaignRound,
+    Recommendation,
+    Sample,
+    Surrogate,
+    ValuationRun,
+)
 from service.lifecycles import RecommendationStatus, RoundStep
 from service.pagination import PageRequest
 
@@ -119,6 +126,17 @@ def status_counts(
     for round_id, status, count in session.execute(statement):
         found[round_id][status] = count
     return found
+
+
+def id_behind(session: Session, run: object) -> int | None:
+    """The round that asked for a valuation run or a ranking; None when nobody's round did."""
+    if isinstance(run, ValuationRun):
+        asked = CampaignRound.valuation_run_id == run.id
+    elif isinstance(run, AcquisitionRound):
+        asked = CampaignRound.acquisition_round_id == run.id
+    else:
+        return None
+    return session.scalars(select(CampaignRound.id).where(asked)).one_or_none()
 
 
 def surrogate_id_of(session: Session, valuation_run_id: int) -> int:

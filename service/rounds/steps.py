@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from service.database.models import AcquisitionRound, Campaign, CampaignRound, R
 from service.errors import ConflictError, CrashscoutError
 from service.ledger.stop_rule import stop_reason
 from service.lifecycles import PENDING, SPENT, RecommendationStatus, RoundEnd, RoundStep, RunStatus
+from service.logs import logged_as
 from service.rounds import repository, service
 from service.rounds.schemas import AutoApprove, RoundConfiguration
 from service.valuations import service as valuations
@@ -25,6 +27,7 @@ from service.vocabulary import Arm
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+logger = logging.getLogger(__name__)
 APPROVER = "auto-approve"
 CLOCK = "round"
 # A simulation that shows no change for so long may have lost its message: it is sent again. Doubles are harmless.
@@ -71,9 +74,16 @@ def take(session: Session, round_id: int, now: datetime) -> bool:
     round_ = repository.claim(session, round_id)
     if round_ is None:
         return False
+    # Runs that the step asks for take the request of the round as theirs.
+    with logged_as(round_id=round_.id, campaign_id=round_.campaign_id, request_id=round_.request_id):
+        return _take(session, round_, now)
+
+
+def _take(session: Session, round_: CampaignRound, now: datetime) -> bool:
     campaign = campaigns.get(session, round_.campaign_id)
     turn = Turn(session, round_, campaign, service.configuration_of(round_), now)
     step = round_.step
+    logger.debug("step %s is looked at", step)
     if step is RoundStep.CLOSE:
         return _close(turn)
     try:

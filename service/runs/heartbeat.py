@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 from collections.abc import Callable
@@ -25,11 +26,25 @@ class Heartbeat:
     A database that is away is no reason to stop working: the next beat tries again.
     """
 
-    def __init__(self, beat: Callable[[], None], *, name: str) -> None:
+    def __init__(
+        self,
+        beat: Callable[[], None],
+        *,
+        name: str,
+        every_s: float = BEAT_EVERY_S,
+        at_once: bool = False,
+    ) -> None:
         self._beat = beat
         self._name = name
+        self._every_s = every_s
+        self._wait_s = 0.0 if at_once else every_s
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"heartbeat of {name}", daemon=True)
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run,  # its log lines are about the same run
+            args=(self._run,),
+            name=f"heartbeat of {name}",
+            daemon=True,
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -43,7 +58,8 @@ class Heartbeat:
 
     def _run(self) -> None:
         away = False
-        while not self._done.wait(BEAT_EVERY_S):
+        while not self._done.wait(self._wait_s):
+            self._wait_s = self._every_s
             try:
                 self._beat()
                 away = False

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import insert, select
-from sqlalchemy.orm import Session, joinedload, undefer
+from sqlalchemy import CursorResult, exists, insert, or_, select, update
+from sqlalchemy.orm import Session, aliased, joinedload, undefer
 
-from service.database.models import DataValue, Sample, Surrogate, ValuationRun
+from service.database.models import (
+    AcquisitionRound,
+    CampaignRound,
+    DataValue,
+    Sample,
+    Surrogate,
+    ValuationRun,
+)
 from service.lifecycles import RunStatus
 from service.pagination import PageRequest
+
+# Networks deleted in one transaction, up to a few megabytes each.
+MOST_PRUNED = 100
 
 
 def add(session: Session, run: ValuationRun) -> ValuationRun:
@@ -102,6 +113,34 @@ def get_surrogate(session: Session, surrogate_id: int, *, with_artefact: bool = 
 def newest_surrogate(session: Session, campaign_id: int) -> Surrogate | None:
     statement = select(Surrogate).where(Surrogate.campaign_id == campaign_id).order_by(Surrogate.id.desc())
     return session.scalars(statement.limit(1)).one_or_none()
+
+
+def has_artefact(session: Session, surrogate_id: int) -> bool:
+    """Whether retention has left it its network."""
+    kept = select(Surrogate.id).where(Surrogate.id == surrogate_id, Surrogate.artefact.is_not(None))
+    return session.scalars(kept).one_or_none() is not None
+
+
+def prune_artefacts(session: Session, *, before: datetime) -> int:
+    """Delete older networks, a bounded number at once; rows with their figures stay for the ledger.
+
+    Kept are those that a round refers to (a replay needs them), and the newest of each campaign, which serves.
+    """
+    newer = aliased(Surrogate)
+    is_newest = ~exists().where(newer.campaign_id == Surrogate.campaign_id, newer.id > Surrogate.id)
+    is_used = or_(
+        exists().where(AcquisitionRound.surrogate_id == Surrogate.id),
+        exists().where(CampaignRound.valuation_run_id == Surrogate.valuation_run_id),
+    )
+    unused = (
+        select(Surrogate.id)
+        .where(Surrogate.created_at < before, Surrogate.artefact.is_not(None), ~is_newest, ~is_used)
+        .order_by(Surrogate.id)
+        .limit(MOST_PRUNED)
+        .with_for_update(skip_locked=True)
+    )
+    statement = update(Surrogate).where(Surrogate.id.in_(unused)).values(artefact=None)
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
 
 def surrogates_page(session: Session, campaign_id: int, request: PageRequest) -> Sequence[Surrogate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from service.campaigns import repository as campaigns_repository
@@ -126,12 +127,23 @@ def get_surrogate(session: Session, surrogate_id: int, *, with_artefact: bool = 
     """The surrogate.
 
     Raises:
-        NotFoundError: if there is none with this id.
+        NotFoundError: if there is none with this id, or its network is asked for and retention has deleted it.
     """
     surrogate = repository.get_surrogate(session, surrogate_id, with_artefact=with_artefact)
     if surrogate is None:
         raise NotFoundError(f"There is no surrogate {surrogate_id}.")
+    if with_artefact and surrogate.artefact is None:
+        hint = (
+            f"Its figures are kept. Value again with the seed of valuation run {surrogate.valuation_run_id}."
+        )
+        message = f"The network of surrogate {surrogate_id} was old and unused, and has been deleted."
+        raise NotFoundError(message, hint=hint)
     return surrogate
+
+
+def prune_artefacts(session: Session, *, now: datetime, keep_days: int) -> int:
+    """Delete networks that are older than the retention and that nothing refers to; how many."""
+    return repository.prune_artefacts(session, before=now - timedelta(days=keep_days))
 
 
 def surrogates_page(

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,6 +19,8 @@ from service.database.engine import unit_of_work
 from service.database.models import AcquisitionRound, Backtest, ImportRun, Replay, ValuationRun
 from service.errors import CrashscoutError
 from service.lifecycles import RunStatus
+from service.logs import logged_as
+from service.rounds import repository as rounds
 from service.runs import repository as runs
 from service.runs import service as runs_service
 from service.runs.heartbeat import Heartbeat
@@ -173,21 +176,39 @@ def execute(
     worker = f"{socket.gethostname()}:{os.getpid()}"
     with unit_of_work(sessions) as session:
         claimed = runs.claim(session, kind, run_id, worker=worker, lease_s=settings.run_lease_s)
+        round_id = claimed and rounds.id_behind(session, claimed)
     if claimed is None:
         logger.info("%s %s is not queued: nothing to do", kind.__tablename__, run_id)
         return
-    run = ActiveRun(sessions, claimed, settings.run_lease_s)
+    with logged_as(**about(claimed), round_id=round_id):
+        _carry_out(ActiveRun(sessions, claimed, settings.run_lease_s), compute, settings)
+
+
+def about(run: AnyRun) -> dict[str, Any]:
+    """What every log line of the run carries."""
+    return {
+        "run_kind": run.__tablename__,
+        "run_id": run.id,
+        "campaign_id": run.campaign_id,
+        "request_id": run.request_id,
+    }
+
+
+def _carry_out(run: ActiveRun, compute: Callable[[ActiveRun], None], settings: Settings) -> None:
+    kind, run_id = run.row.__tablename__, run.row.id
+    logger.info("attempt %d begins", run.row.attempt)
     try:
         with run.alive():
             compute(run)
+        logger.info("the attempt is done")
     except RunCancelledError:
         run.end(RunStatus.CANCELLED, "cancelled while it ran")
     except RunLostError:
-        logger.warning("%s %s was taken over by another worker", kind.__tablename__, run_id)
+        logger.warning("%s %s was taken over by another worker", kind, run_id)
     except (LossValError, AcquisitionError, CrashscoutError) as error:
         run.end(RunStatus.FAILED, str(error), code=getattr(error, "code", "invalid_data"))
     except IntegrityError as error:
-        logger.warning("%s %s collided while it stored", kind.__tablename__, run_id, exc_info=error)
+        logger.warning("%s %s collided while it stored", kind, run_id, exc_info=error)
         run.end(RunStatus.FAILED, COLLISION, code="conflict")
     except (OperationalError, InterfaceError) as error:
         _lose(run, settings.run_attempts, error)

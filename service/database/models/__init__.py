@@ -12,6 +12,7 @@ from service.database.models.backtest import Backtest
 from service.database.models.campaign import Campaign, Source
 from service.database.models.event import Event
 from service.database.models.import_run import ImportRun
+from service.database.models.process import Process
 from service.database.models.round import CampaignRound
 from service.database.models.run import RunAttempt, RunCheckpoint
 from service.database.models.sample import LabelChange, Sample, Upload
@@ -29,6 +30,7 @@ __all__ = [
     "Event",
     "ImportRun",
     "LabelChange",
+    "Process",
     "RankedCandidate",
     "Recommendation",
     "RecommendationChange",

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.database.base import Base, Created, Document, Moment, PrimaryKey, enum_column
+from service.database.base import AskedIn, Base, Created, Document, Moment, PrimaryKey, enum_column
 from service.lifecycles import RoundEnd, RoundStep
 
 
@@ -66,6 +66,7 @@ class CampaignRound(Base):
     # Why no round followed; null while it is open, and when one did or none was wanted.
     stop_reason: Mapped[str | None] = mapped_column(String(2000))
     requested_by: Mapped[str] = mapped_column(String(200))
+    request_id: Mapped[AskedIn]
     created_at: Mapped[Created]
     step_since: Mapped[Created]
     closed_at: Mapped[Moment | None]

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, MappedColumn, mapped_column
 
-from service.database.base import Base, Created, Document, Moment, PrimaryKey, enum_column
+from service.database.base import AskedIn, Base, Created, Document, Moment, PrimaryKey, enum_column
 from service.lifecycles import AttemptOutcome, RunStatus
 
 
@@ -46,6 +46,7 @@ class RunColumns:
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(String(2000))
     requested_by: Mapped[str] = mapped_column(String(200))
+    request_id: Mapped[AskedIn]
     created_at: Mapped[Created]
     sent_at: Mapped[Moment | None]  # when its message was last given to the broker
     started_at: Mapped[Moment | None]

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from service.database.base import Base, Created, Document, Moment, PrimaryKey, enum_column, finite
+from service.database.base import AskedIn, Base, Created, Document, Moment, PrimaryKey, enum_column, finite
 from service.database.models.campaign import Source
 from service.lifecycles import UploadStatus
 from service.vocabulary import SampleStatus, Split
@@ -59,6 +59,7 @@ class Upload(Base):
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(String(2000))
     requested_by: Mapped[str] = mapped_column(String(200))
+    request_id: Mapped[AskedIn]
     created_at: Mapped[Created]
     queued_at: Mapped[Created]
     decided_at: Mapped[Moment | None]

@@ -68,7 +68,8 @@ class Surrogate(Base):
     id: Mapped[PrimaryKey]
     campaign_id: Mapped[int] = mapped_column(index=True)
     valuation_run_id: Mapped[int] = mapped_column(unique=True)
-    artefact: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    # Null once retention has removed it; hash and metrics stay.
+    artefact: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
     artefact_sha256: Mapped[str] = mapped_column(String(64))
     metrics: Mapped[Document]
     created_at: Mapped[Created]

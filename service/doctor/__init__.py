@@ -1,0 +1,1 @@
+"""Is this installation well, and what would make it so?"""

@@ -1,0 +1,1 @@
+"""Prometheus metrics: requests of this process, and what the rows say about runs, queues and samples."""
