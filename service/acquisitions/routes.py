@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Response, status
 
-from service.acquisitions import outcomes, service
+from service.acquisitions import outcomes, service, simulations
 from service.acquisitions.schemas import (
     AcquisitionRequest,
     AcquisitionRoundRead,
@@ -195,7 +195,7 @@ def simulate_recommendation(
     recommendation_id: int, session: SessionDep, principal: Principal
 ) -> RecommendationDetail:
     """Let a worker run the simulation; its result comes back by itself."""
-    outcomes.simulate(session, recommendation_id, actor=principal.name)
+    simulations.simulate(session, recommendation_id, actor=principal.name)
     session.flush()
     return _detail(session, recommendation_id)
 

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from service.acquisitions import repository, service
 from service.database.engine import unit_of_work
-from service.database.models import AuditEvent, RecommendationChange
+from service.database.models import AuditEvent, RecommendationChange, SimulationRun
 from service.lifecycles import RecommendationStatus
 from tests.support import (
     API,
@@ -299,7 +299,9 @@ def test_a_simulation_is_handed_to_a_worker(client: TestClient, broker_url: str)
     assert response.status_code == 202
     assert response.json()["status"] == "ordered"
     assert act(client, key, "simulate").status_code == 202
-    assert queued_messages(broker_url, "cpu") == [("simulation.run", [key])] * 2
+    with client.app.state.sessions() as session:
+        run_id = session.scalars(select(SimulationRun.id)).one()
+    assert queued_messages(broker_url, "cpu") == [("simulation.run", [run_id])] * 2
     assert len(read(client, key)["history"]) == 3
 
 
