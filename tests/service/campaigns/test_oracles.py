@@ -1,15 +1,19 @@
 """Sources that run a solver: what an operator allows, what a template may name, what comes back."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from service.campaigns.oracles import check_oracles
 from service.campaigns.placeholders import complaints, render
+from service.campaigns.schemas import Feature, SourceCreate
 from service.settings import Settings
 from tests.support import API, SOURCES, assert_problem, campaign_document, open_client, pointers, post_json
 
+DOCS = Path(__file__).parents[3] / "docs" / "automation.md"
 SOLVER = "/opt/solver/run"
 RESULT = {"reader": "number", "path": "result.json", "field": "rolc"}
 ORACLE: dict[str, Any] = {
@@ -110,6 +114,16 @@ def test_oracle_settings_and_kind_fit_together(
     allowing: TestClient, settings: Any, source: dict[str, Any], words: str
 ) -> None:
     assert words in " ".join(refusal(allowing, settings, **source).values())
+
+
+@pytest.mark.skipif(not DOCS.exists(), reason="this checkout has no docs")
+def test_the_example_of_the_documentation_is_a_source() -> None:
+    text = DOCS.read_text()
+    block = re.search(r"```json\n(\{\"name\": \"ls_dyna\".*?)```", text, re.DOTALL)
+    assert block
+    source = SourceCreate.model_validate_json(block[1])
+    features = [Feature(name="impact_speed_kmh")]
+    check_oracles([source], features, [Path("/opt/solvers/run-dyna")])
 
 
 class TestPlaceholders:

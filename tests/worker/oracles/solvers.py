@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.crash_files import MAPPING, csv_files
+from tests.crash_files import FORMATS, MAIN_FILE, MAPPING
 
 SOLVER = """#!{python}
 import json, os, shutil, signal, subprocess, sys, time
@@ -30,7 +30,7 @@ elif how == "nan":
 elif how == "list":
     open("result.json", "w").write("[1]")
 elif how == "curves":
-    shutil.copy(deck["curves"], "run.csv")
+    shutil.copy(deck["curves"], ".")
 elif how == "cut_curves":
     open("run.csv", "wb").write(open(deck["curves"], "rb").read()[:300])
 elif how != "silent":
@@ -56,10 +56,11 @@ def write_solver(folder: Path) -> Path:
     return path
 
 
-def write_curves(folder: Path) -> Path:
-    path = folder / "template.csv"
-    path.write_bytes(csv_files()["run.csv"])
-    return path
+def write_curves(folder: Path, file_format: str = "csv") -> Path:
+    """The main file of a test, as a solver writes it."""
+    name = MAIN_FILE[file_format]
+    (folder / name).write_bytes(FORMATS[file_format]()[name])
+    return folder / name
 
 
 def settings(solver: Path, how: str = "well", **changes: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from service.acquisitions.schemas import Completion
 from service.campaigns.oracles import CommandOracle
 from service.errors import CrashscoutError
 from service.ingest import label_occupants, read_crash_test
-from tests.crash_files import SPEED_KMH, csv_files
+from tests.crash_files import SPEED_KMH
 from tests.worker.oracles.solvers import curves_result, is_alive, settings, write_curves, write_solver
 from worker.oracles import process
 from worker.oracles.command import Order, solve
@@ -70,14 +70,27 @@ class TestWell:
         result = {"reader": "number", "path": "result.csv", "field": "rolc"}
         assert run(order(solver, result=result)).target == pytest.approx(SPEED_KMH / 2)
 
-    def test_curves_are_labelled_as_a_test_is(self, solver: Path, tmp_path: Path) -> None:
-        curves = write_curves(tmp_path)
-        found = run(order(solver, "curves", deck=f"curves={curves}", result=curves_result()))
-        folder = tmp_path / "by_hand"
-        folder.mkdir()
-        for name, content in csv_files().items():
-            (folder / name).write_bytes(content)
-        (expected,) = (label for label in label_occupants(read_crash_test(folder)) if label.role == "driver")
+    @pytest.mark.parametrize(
+        "result",
+        [
+            curves_result(),
+            {
+                "reader": "binout",
+                "path": "binout0000",
+                "units": "kg-mm-ms",
+                "speed_feature": "impact_speed_kmh",
+            },
+        ],
+        ids=["csv", "binout"],
+    )
+    def test_curves_are_labelled_as_a_test_is(
+        self, solver: Path, tmp_path: Path, result: dict[str, Any]
+    ) -> None:
+        curves = write_curves(tmp_path, result["reader"])
+        found = run(order(solver, "curves", deck=f"curves={curves}", result=result))
+        options = CommandOracle.model_validate(settings(solver, result=result)).result.options(DESIGN)
+        test = read_crash_test(curves, options=options)
+        (expected,) = (label for label in label_occupants(test) if label.role == "driver")
         assert found.target == pytest.approx(expected.rolc_g, rel=1e-6)
         assert found.label_definition == "rolc/1"
         assert found.label_details["channels"]
