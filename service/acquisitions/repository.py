@@ -197,6 +197,12 @@ def open_simulation(session: Session, recommendation_id: int) -> SimulationRun |
     return session.scalars(locked).one_or_none()
 
 
+def simulations_of(session: Session, recommendation_id: int) -> Sequence[SimulationRun]:
+    """Every simulation of a recommendation, oldest first."""
+    statement = select(SimulationRun).where(SimulationRun.recommendation_id == recommendation_id)
+    return session.scalars(statement.order_by(SimulationRun.id)).all()
+
+
 def running_simulations(session: Session, source_id: int) -> int:
     """Simulations of one source that workers have in hand."""
     statement = (

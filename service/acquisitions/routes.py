@@ -17,6 +17,7 @@ from service.acquisitions.schemas import (
     RecommendationDetail,
     RecommendationRead,
     Rejection,
+    SimulationRunRead,
 )
 from service.database.models import Recommendation
 from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
@@ -198,6 +199,12 @@ def simulate_recommendation(
     simulations.simulate(session, recommendation_id, actor=principal.name)
     session.flush()
     return _detail(session, recommendation_id)
+
+
+@router.get("/recommendations/{recommendation_id}/simulation-runs", responses=responses(404))
+def list_simulation_runs(recommendation_id: int, session: SessionDep) -> list[SimulationRunRead]:
+    """How the simulation goes in the workers' hands: status, progress, reason, attempts."""
+    return simulations.read_all(session, recommendation_id)
 
 
 def _change(

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from service.acquisitions import outcomes, repository, service
-from service.acquisitions.schemas import Completion
+from service.acquisitions.schemas import Completion, SimulationRunRead
 from service.campaigns import repository as campaigns_repository
 from service.database.models import Recommendation, SimulationRun
 from service.errors import ConflictError
@@ -16,6 +16,7 @@ from service.queue.client import enqueue
 from service.queue.messages import Message, TaskName
 from service.runs import repository as runs_repository
 from service.runs import service as runs
+from service.runs.schemas import AttemptRead
 from service.vocabulary import Oracle
 
 if TYPE_CHECKING:
@@ -67,6 +68,23 @@ def _new_run(row: Recommendation, actor: str) -> SimulationRun:
         data_hash=hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest(),
         requested_by=actor,
     )
+
+
+def read_all(session: Session, recommendation_id: int) -> list[SimulationRunRead]:
+    """The simulations of a recommendation as they go out, oldest first.
+
+    Raises:
+        NotFoundError: if there is no such recommendation.
+    """
+    service.get_recommendation(session, recommendation_id)
+    return [_read(session, run) for run in repository.simulations_of(session, recommendation_id)]
+
+
+def _read(session: Session, run: SimulationRun) -> SimulationRunRead:
+    names = SimulationRunRead.model_fields.keys() & SimulationRun.__mapper__.column_attrs.keys()
+    columns = {name: getattr(run, name) for name in names}
+    attempts = [AttemptRead.model_validate(line) for line in runs.history(session, run)]
+    return SimulationRunRead.model_validate({**columns, "attempts": attempts})
 
 
 def begin(session: Session, run: SimulationRun) -> bool:
