@@ -13,6 +13,7 @@ from threading import Event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from service.acquisitions import simulations
 from service.database.clock import database_time
 from service.database.engine import make_engine, make_session_factory, unit_of_work
 from service.errors import UnavailableError
@@ -91,6 +92,8 @@ def keep_house(sessions: sessionmaker[Session], queue: QueueClient, settings: Se
     attempts = settings.run_attempts
     with unit_of_work(sessions) as session:
         _say(runs.reap(session, attempts=attempts) + uploads.reap(session, attempts=attempts))
+    with unit_of_work(sessions) as session:
+        _say(simulations.settle(session))
     grace_s = settings.run_lease_s / PASSES_PER_LEASE
     with unit_of_work(sessions) as session:
         overdue = runs.overdue(session, grace_s=grace_s) + uploads.overdue(session, grace_s=grace_s)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RunStatus(StrEnum):
-    """Life of a valuation run and of an acquisition round's computation.
+    """Life of a valuation run, of an acquisition round's computation, and of whatever else a worker computes.
 
     queued ──▶ running ──▶ succeeded
       │  ▲        ├──────▶ failed

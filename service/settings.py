@@ -23,7 +23,7 @@ SHORTEST_API_KEY = 24
 # Celery would take any other text for the name of a RabbitMQ host.
 _BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://", "sentinel://")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
-_LISTS = ("allowed_hosts", "webhook_allowed_networks")
+_LISTS = ("allowed_hosts", "webhook_allowed_networks", "oracle_commands")
 _DATABASE_DRIVERS = frozenset({"postgresql", "postgresql+psycopg"})
 
 
@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     )
     nhtsa_file_host: str = Field("nrd-static.nhtsa.dot.gov", description="Host of NHTSA's files.")
     nhtsa_requests_per_s: float = Field(1.0, gt=0, le=20, description="Requests to NHTSA at most.")
+    oracle_commands: list[Path] = Field(
+        [],
+        description="Executables that simulation sources may have workers run, as a JSON list of absolute paths, the "
+        "same for API and workers. They get whatever arguments and input files a campaign names: list no shell "
+        "and no interpreter.",
+    )
     event_retention_days: int = Field(
         30, ge=1, description="Events and ended webhook deliveries are deleted then."
     )
@@ -122,6 +128,14 @@ class Settings(BaseSettings):
                 ip_network(name)
             except ValueError as error:
                 raise ValueError(f"{error}: expects networks like 10.0.0.0/8") from error
+        return value
+
+    @field_validator("oracle_commands")
+    @classmethod
+    def _check_commands(cls, value: list[Path]) -> list[Path]:
+        for path in value:
+            if not path.is_absolute():
+                raise ValueError(f"{path} is no absolute path")
         return value
 
     @field_validator("nhtsa_url")

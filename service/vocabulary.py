@@ -70,9 +70,10 @@ class Strategy(StrEnum):
 
 
 class Oracle(StrEnum):
-    """What runs a simulation for us."""
+    """What runs a simulation for us: the built-in occupant model, or a solver on the worker's machine."""
 
     OCCUPANT_MODEL = "occupant_model"
+    COMMAND = "command"
 
 
 class Evidence(StrEnum):

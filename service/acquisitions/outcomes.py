@@ -12,8 +12,6 @@ from service.campaigns import service as campaigns
 from service.database.models import Recommendation, Sample
 from service.errors import ConflictError, FieldError, InputError
 from service.lifecycles import RecommendationStatus
-from service.queue.client import enqueue
-from service.queue.messages import Message, TaskName
 from service.samples import repository as samples_repository
 from service.samples import service as samples
 from service.samples.validation import check_features, check_target
@@ -92,24 +90,4 @@ def abandon(session: Session, recommendation_id: int, *, actor: str, reason: str
     if sample.status is SampleStatus.CANDIDATE:
         sample.status = SampleStatus.ABANDONED
         audit.record(session, actor, "abandon", "sample", sample.id, campaign_id=row.campaign_id)
-    return row
-
-
-def simulate(session: Session, recommendation_id: int, *, actor: str) -> Recommendation:
-    """Order a simulation that a worker runs itself; asking again sends a lost message once more.
-
-    Raises:
-        NotFoundError: if there is no such recommendation.
-        ConflictError: if its source has no oracle.
-        TransitionError: if it is neither approved nor under way.
-    """
-    row = service.get_recommendation(session, recommendation_id)
-    if row.sample.source.oracle is None:
-        message = f"Source '{row.sample.source.name}' has no oracle that a worker could run."
-        raise ConflictError(message, hint="Order it, run it yourself, and report it with :complete.")
-    if row.status not in {RecommendationStatus.ORDERED, RecommendationStatus.RUNNING}:
-        row = service.change(
-            session, recommendation_id, RecommendationStatus.ORDERED, actor=actor, reason="to be simulated"
-        )
-    enqueue(session, Message(TaskName.SIMULATION_RUN, row.id))
     return row

@@ -15,9 +15,10 @@ from service.database.models import (
     Recommendation,
     RecommendationChange,
     Sample,
+    SimulationRun,
     Source,
 )
-from service.lifecycles import OPEN, RecommendationStatus
+from service.lifecycles import OPEN, RecommendationStatus, RunStatus
 from service.pagination import PageRequest
 from service.vocabulary import SampleStatus
 
@@ -178,3 +179,50 @@ def under_way(session: Session, campaign_id: int, source_id: int) -> int:
         )
     )
     return session.scalars(statement).one()
+
+
+def add_simulation(session: Session, run: SimulationRun) -> SimulationRun:
+    session.add(run)
+    session.flush()  # the message needs the id
+    return run
+
+
+def open_simulation(session: Session, recommendation_id: int) -> SimulationRun | None:
+    """The simulation of a recommendation that waits or runs, locked."""
+    statement = select(SimulationRun).where(
+        SimulationRun.recommendation_id == recommendation_id,
+        SimulationRun.status.in_([RunStatus.QUEUED, RunStatus.RUNNING]),
+    )
+    locked = statement.with_for_update().execution_options(populate_existing=True)
+    return session.scalars(locked).one_or_none()
+
+
+def simulations_of(session: Session, recommendation_id: int) -> Sequence[SimulationRun]:
+    """Every simulation of a recommendation, oldest first."""
+    statement = select(SimulationRun).where(SimulationRun.recommendation_id == recommendation_id)
+    return session.scalars(statement.order_by(SimulationRun.id)).all()
+
+
+def running_simulations(session: Session, source_id: int) -> int:
+    """Simulations of one source that workers have in hand."""
+    statement = (
+        select(func.count(SimulationRun.id))
+        .join(Recommendation, Recommendation.id == SimulationRun.recommendation_id)
+        .join(Recommendation.sample)
+        .where(Sample.source_id == source_id, SimulationRun.status == RunStatus.RUNNING)
+    )
+    return session.scalars(statement).one()
+
+
+def failed_simulations(session: Session) -> Sequence[SimulationRun]:
+    """The newest simulation of each recommendation that still waits for one, where that one has failed."""
+    newest = (
+        select(func.max(SimulationRun.id))
+        .join(Recommendation, Recommendation.id == SimulationRun.recommendation_id)
+        .where(Recommendation.status.in_([RecommendationStatus.ORDERED, RecommendationStatus.RUNNING]))
+        .group_by(SimulationRun.recommendation_id)
+    )
+    statement = select(SimulationRun).where(
+        SimulationRun.id.in_(newest), SimulationRun.status == RunStatus.FAILED
+    )
+    return session.scalars(statement).all()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Response, status
 
-from service.acquisitions import outcomes, service
+from service.acquisitions import outcomes, service, simulations
 from service.acquisitions.schemas import (
     AcquisitionRequest,
     AcquisitionRoundRead,
@@ -17,6 +17,7 @@ from service.acquisitions.schemas import (
     RecommendationDetail,
     RecommendationRead,
     Rejection,
+    SimulationRunRead,
 )
 from service.database.models import Recommendation
 from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
@@ -195,9 +196,15 @@ def simulate_recommendation(
     recommendation_id: int, session: SessionDep, principal: Principal
 ) -> RecommendationDetail:
     """Let a worker run the simulation; its result comes back by itself."""
-    outcomes.simulate(session, recommendation_id, actor=principal.name)
+    simulations.simulate(session, recommendation_id, actor=principal.name)
     session.flush()
     return _detail(session, recommendation_id)
+
+
+@router.get("/recommendations/{recommendation_id}/simulation-runs", responses=responses(404))
+def list_simulation_runs(recommendation_id: int, session: SessionDep) -> list[SimulationRunRead]:
+    """How the simulation goes in the workers' hands: status, progress, reason, attempts."""
+    return simulations.read_all(session, recommendation_id)
 
 
 def _change(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from service.campaigns.schemas import STORABLE, Money, Name, Strict
 from service.lifecycles import RecommendationStatus
-from service.runs.schemas import RunRead
+from service.runs.schemas import AttemptRead, RunRead
 from service.samples.schemas import FeatureValue, GivenTarget, GivenValue, JsonObject, LabelDefinition
 from service.vocabulary import Arm, Evidence, Strategy
 
@@ -169,6 +169,12 @@ class RecommendationChangeRead(BaseModel):
 
 class RecommendationDetail(RecommendationRead):
     history: list[RecommendationChangeRead]
+
+
+class SimulationRunRead(RunRead):
+    """One way of a recommended simulation through the workers; the recommendation tells what became of it."""
+
+    attempts: list[AttemptRead] = Field(description="How each attempt ended, oldest first.")
 
 
 class Rejection(Strict):

@@ -319,3 +319,12 @@ def _apply(
     row.is_late = row.is_late or (wanted is RecommendationStatus.COMPLETED and row.status.accepts_late_result)
     row.status, row.changed_at = wanted, datetime.now(UTC)
     repository.add_change(session, change_row)
+    if wanted.is_terminal:
+        _stop_simulation(session, row, actor=actor)
+
+
+def _stop_simulation(session: Session, row: Recommendation, *, actor: str) -> None:
+    """Nobody waits any more for what a worker may have in hand."""
+    run = repository.open_simulation(session, row.id)
+    if run is not None:
+        runs.cancel(session, run, actor=actor)

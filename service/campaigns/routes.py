@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response, status
 from service.campaigns import service
 from service.campaigns.feature_schemas import FEATURE_SCHEMAS
 from service.campaigns.schemas import CampaignCreate, CampaignRead, CampaignSummary, FeatureSchemaRead
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, SettingsDep
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 
@@ -17,10 +17,16 @@ library_router = APIRouter(prefix="/feature-schemas", tags=["campaigns"], route_
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=responses(422))
 def create_campaign(
-    request: CampaignCreate, session: SessionDep, principal: Principal, response: Response
+    request: CampaignCreate,
+    session: SessionDep,
+    principal: Principal,
+    settings: SettingsDep,
+    response: Response,
 ) -> CampaignRead:
     """Create a campaign: what the surrogate predicts, from what, for which domain, bought where."""
-    campaign = service.create(session, request, actor=principal.name)
+    campaign = service.create(
+        session, request, actor=principal.name, oracle_commands=settings.oracle_commands
+    )
     response.headers["Location"] = f"/api/v1/campaigns/{campaign.id}"
     return CampaignRead.model_validate(campaign)
 

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from service.campaigns.leaks import known_after_test
+from service.campaigns.oracles import CommandOracle
 from service.errors import InputError
 from service.vocabulary import FeatureKind, Oracle, SourceKind
 
@@ -172,6 +173,21 @@ class SourceCreate(Strict):
     lead_time_hours: Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=2)] = Decimal(0)
     capacity: int | None = Field(None, gt=0, le=10**6, description="Most orders under way at once.")
     oracle: Oracle | None = Field(None, description="For simulations: what a worker runs itself.")
+    oracle_settings: CommandOracle | None = Field(
+        None, description="For the oracle `command`, and only there: the solver and how to drive it."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.oracle is not None and self.kind is not SourceKind.SIMULATION:
+            raise ValueError(f"source '{self.name}': only simulations have an oracle")
+        if (self.oracle is Oracle.COMMAND) != (self.oracle_settings is not None):
+            raise ValueError(
+                f"source '{self.name}': give `oracle_settings` for the oracle command, and only there"
+            )
+        if self.oracle_settings is not None:
+            storable(self.oracle_settings.model_dump(mode="json"))
+        return self
 
 
 class StopRule(Strict):

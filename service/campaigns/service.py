@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.audit import repository as audit
 from service.campaigns import repository
+from service.campaigns.oracles import check_oracles
 from service.campaigns.schemas import CampaignCreate, CampaignSummary, StopRule
 from service.database.models import Campaign, Source
 from service.errors import NotFoundError
@@ -20,8 +22,15 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def create(session: Session, request: CampaignCreate, *, actor: str) -> Campaign:
-    """A campaign with its sources."""
+def create(
+    session: Session, request: CampaignCreate, *, actor: str, oracle_commands: Sequence[Path] = ()
+) -> Campaign:
+    """A campaign with its sources; `oracle_commands` are the executables that an operator lets workers run.
+
+    Raises:
+        InputError: if a source's oracle runs another command, or its templates name no feature.
+    """
+    check_oracles(request.sources, request.feature_schema, oracle_commands)
     document = request.model_dump(mode="json")
     campaign = Campaign(
         name=request.name,

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from service.acquisitions import outcomes
 from service.acquisitions import service as acquisitions
+from service.acquisitions import simulations
 from service.acquisitions.schemas import AcquisitionRequest
 from service.campaigns import service as campaigns
 from service.database.models import AcquisitionRound, Campaign, CampaignRound, Recommendation, ValuationRun
@@ -212,7 +212,7 @@ def _simulate(turn: Turn, batch: Sequence[Recommendation]) -> None:
         quiet = row.changed_at is not None and turn.now - row.changed_at >= NUDGE_AFTER
         if row.status is _S.APPROVED or (nudge and quiet and row.status in {_S.ORDERED, _S.RUNNING}):
             try:
-                outcomes.simulate(turn.session, row.id, actor=turn.round_.requested_by)
+                simulations.simulate(turn.session, row.id, actor=turn.round_.requested_by)
             except ConflictError:  # its source is at capacity: the next look tries again
                 continue
     if nudge:

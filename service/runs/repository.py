@@ -33,13 +33,14 @@ from service.database.models import (
     Replay,
     RunAttempt,
     RunCheckpoint,
+    SimulationRun,
     ValuationRun,
 )
 from service.lifecycles import AttemptOutcome, RunStatus
 from service.pagination import PageRequest
 
-AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay
-Run = TypeVar("Run", bound=ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay)
+AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay | SimulationRun
+Run = TypeVar("Run", bound=ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay | SimulationRun)
 # A sign of life does not queue behind the transaction that stores the result: the next one comes soon.
 LONGEST_WAIT_MS = 2000
 

@@ -12,6 +12,7 @@ from service.database.models import (
     ImportRun,
     Replay,
     RunAttempt,
+    SimulationRun,
     ValuationRun,
 )
 from service.errors import ConflictError
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay
+AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay | SimulationRun
 TASK_OF_RUN: dict[type[AnyRun], TaskName] = {
     ValuationRun: TaskName.VALUATION_RUN,
     AcquisitionRound: TaskName.ACQUISITION_RANK,
     ImportRun: TaskName.IMPORT_RUN,
     Backtest: TaskName.BACKTEST_RUN,
     Replay: TaskName.ACQUISITION_REPLAY,
+    SimulationRun: TaskName.SIMULATION_RUN,
 }
 LOST = "waiting: the worker before was lost"
 

@@ -37,4 +37,4 @@ def test_the_worker_has_the_three_queues_of_the_design(celery: Celery) -> None:
 
 
 def test_every_kind_of_run_has_a_task_of_its_own() -> None:
-    assert len(set(TASK_OF_RUN.values())) == len(TASK_OF_RUN) == 5
+    assert len(set(TASK_OF_RUN.values())) == len(TASK_OF_RUN) == 6

@@ -138,6 +138,23 @@ def test_rounds_that_wait_get_the_default_of_the_stored_rows(empty_database: str
     assert found == [({"batch_size": 5, "stored_rows": 1000},), ({"batch_size": 5},)]
 
 
+def test_sources_with_a_command_lose_their_oracle_on_the_way_back(empty_database: str) -> None:
+    upgrade(empty_database)
+    with psycopg.connect(psycopg_url(empty_database)) as connection:
+        connection.execute("""
+            INSERT INTO campaigns (name, description, feature_schema, target, target_domain, currency)
+            VALUES ('c', '', '[{"name": "x"}]', '{}', '{}', 'USD');
+            INSERT INTO sources (campaign_id, name, kind, acquisition_cost, currency, lead_time_hours, oracle,
+                                 oracle_settings)
+            VALUES (1, 'a', 'simulation', 1, 'USD', 0, 'command', '{}'),
+                   (1, 'b', 'simulation', 1, 'USD', 0, 'occupant_model', NULL)
+        """)
+    downgrade(empty_database, "0008")
+    with psycopg.connect(psycopg_url(empty_database)) as connection:
+        found = connection.execute("SELECT name, oracle FROM sources ORDER BY id").fetchall()
+    assert found == [("a", None), ("b", "occupant_model")]
+
+
 def test_readiness_tells_an_old_database_from_a_current_one(empty_database: str, database_url: str) -> None:
     for url, expected in ((empty_database, False), (database_url, True)):
         engine = create_engine(url)

@@ -77,6 +77,8 @@ def test_an_env_file_is_read(elsewhere: Path) -> None:
         ("ALLOWED_HOSTS", "a,b", "JSON list"),
         ("WEBHOOK_ALLOWED_NETWORKS", "10.0.0.0/8", "JSON list"),
         ("WEBHOOK_ALLOWED_NETWORKS", '["10.0.0.1/8"]', "networks like 10.0.0.0/8"),
+        ("ORACLE_COMMANDS", "/opt/solver", "JSON list"),
+        ("ORACLE_COMMANDS", '["solver"]', "no absolute path"),
         ("API_KEY", "changeme", "shorter than 24"),
     ],
 )

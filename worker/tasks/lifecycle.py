@@ -16,7 +16,14 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQL
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.database.engine import unit_of_work
-from service.database.models import AcquisitionRound, Backtest, ImportRun, Replay, ValuationRun
+from service.database.models import (
+    AcquisitionRound,
+    Backtest,
+    ImportRun,
+    Replay,
+    SimulationRun,
+    ValuationRun,
+)
 from service.errors import CrashscoutError
 from service.lifecycles import RunStatus
 from service.logs import logged_as
@@ -29,7 +36,7 @@ from worker.acquisition.errors import AcquisitionError
 from worker.lossval.errors import LossValError
 
 logger = logging.getLogger(__name__)
-AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay
+AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay | SimulationRun
 LONGEST_MESSAGE = 2000
 # Nobody else in a worker uses it; the system's own meaning of it is taken away for good, see `_receive`.
 INTERRUPT = signal.SIGALRM

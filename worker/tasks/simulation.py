@@ -1,57 +1,85 @@
-"""`simulation.run`: run an approved simulation with the built-in occupant model."""
+"""`simulation.run`: run an approved simulation with the oracle of its source."""
 
 from __future__ import annotations
 
-import logging
-
-from service.acquisitions import outcomes
-from service.acquisitions import service as acquisitions
+from service.acquisitions import simulations
 from service.acquisitions.schemas import Completion
-from service.database.engine import unit_of_work
-from service.lifecycles import RecommendationStatus
+from service.campaigns import service as campaigns
+from service.campaigns.oracles import CommandOracle
+from service.database.models import SimulationRun
+from service.errors import CrashscoutError
+from service.settings import get_settings
+from service.uploads.originals import files_folder
+from service.vocabulary import Oracle
 from worker import process
+from worker.oracles.command import Order, solve
+from worker.oracles.errors import SolverError
 from worker.simulation import DesignError, run_occupant_model
+from worker.tasks.lifecycle import ActiveRun, execute
 
-logger = logging.getLogger(__name__)
-ACTOR = "occupant-model"
-RUNNABLE = frozenset({RecommendationStatus.ORDERED, RecommendationStatus.RUNNING})
+FOLDER = "oracle"
 
 
-def simulation_run(recommendation_id: int) -> None:
+def simulation_run(run_id: int) -> None:
     """Claim, simulate, report the result; a message that comes twice finds nothing left to do.
 
-    The result depends on the design and the recommendation's id only, so that a repeated run gives the
-    same label.
+    The result depends on the row only, so that a repeated run gives the same label. Only a run whose worker was
+    lost is repeated: a solver that fails does so with a reason, and its design may be proposed again.
     """
-    sessions = process.sessions()
-    with unit_of_work(sessions) as session:
-        row = acquisitions.get_recommendation(session, recommendation_id)
-        if row.status not in RUNNABLE:
-            logger.info("recommendation %s is %s: nothing to simulate", recommendation_id, row.status)
+    execute(SimulationRun, run_id, _compute, sessions=process.sessions(), settings=get_settings())
+
+
+def _compute(run: ActiveRun) -> None:
+    row = run.row
+    assert isinstance(row, SimulationRun)
+    with run.transaction() as session:
+        if not simulations.begin(session, row):
             return
-        if row.status is RecommendationStatus.ORDERED:
-            acquisitions.change(session, row.id, RecommendationStatus.RUNNING, actor=ACTOR)
-        design, kind = dict(row.sample.planned_features), row.sample.source.kind
+        definition = campaigns.get(session, row.campaign_id).target["label_definition"]
     try:
-        result = run_occupant_model(design, source_kind=kind.value, seed=recommendation_id)
-    except DesignError as error:
-        _fail(recommendation_id, str(error))
-        return
+        completion = _label(run, row, definition)
+        with run.transaction() as session:
+            simulations.complete(session, row, completion)
+    except (SolverError, DesignError, CrashscoutError) as error:
+        with run.transaction() as session:
+            simulations.fail(session, row, getattr(error, "code", "invalid_design"), _reason(error))
+
+
+def _label(run: ActiveRun, row: SimulationRun, definition: str) -> Completion:
+    if row.configuration["oracle"] == Oracle.OCCUPANT_MODEL:
+        with run.interruptible():
+            return _of_occupant_model(row)
+    return solve(
+        _order(row, definition), lambda seconds: run.report(0.0, f"the solver runs for {seconds:,.0f} s")
+    )
+
+
+def _of_occupant_model(row: SimulationRun) -> Completion:
+    design = row.configuration["planned_features"]
+    result = run_occupant_model(design, source_kind=row.configuration["source_kind"], seed=row.seed)
     if result.rolc_g is None:
-        _fail(recommendation_id, f"the simulated crash has no label: {result.details.get('flags')}")
-        return
-    completion = Completion(
+        raise SolverError("no_label", f"the simulated crash has no label: {result.details.get('flags')}")
+    return Completion(
         target=result.rolc_g,
         executed_features=dict(result.executed_features),
         label_definition=result.label_definition,
         label_details=dict(result.details),
     )
-    with unit_of_work(sessions) as session:
-        outcomes.complete(session, recommendation_id, completion, actor=ACTOR)
 
 
-def _fail(recommendation_id: int, reason: str) -> None:
-    with unit_of_work(process.sessions()) as session:
-        acquisitions.change(
-            session, recommendation_id, RecommendationStatus.FAILED, actor=ACTOR, reason=reason
-        )
+def _order(row: SimulationRun, definition: str) -> Order:
+    settings = get_settings()
+    folder = files_folder(settings) / FOLDER / str(row.recommendation_id) / f"{row.id}-{row.attempt}"
+    return Order(
+        oracle=CommandOracle.model_validate(row.configuration["oracle_settings"]),
+        design=row.configuration["planned_features"],
+        recommendation_id=row.recommendation_id,
+        definition=definition,
+        folder=folder.absolute(),
+        allowed=settings.oracle_commands,
+    )
+
+
+def _reason(error: SolverError | DesignError | CrashscoutError) -> str:
+    details = [f"{item.pointer} {item.message}" for item in getattr(error, "errors", ())]
+    return " ".join([str(error), *details])

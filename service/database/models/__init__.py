@@ -17,6 +17,7 @@ from service.database.models.round import CampaignRound
 from service.database.models.run import RunAttempt, RunCheckpoint
 from service.database.models.sample import LabelChange, Sample, Upload
 from service.database.models.schedule import Schedule, ScheduleFiring
+from service.database.models.simulation import SimulationRun
 from service.database.models.valuation import DataValue, Surrogate, ValuationRun
 from service.database.models.webhook import Webhook, WebhookAttempt, WebhookDelivery
 
@@ -40,6 +41,7 @@ __all__ = [
     "Sample",
     "Schedule",
     "ScheduleFiring",
+    "SimulationRun",
     "Source",
     "Surrogate",
     "Upload",

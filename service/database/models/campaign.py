@@ -54,6 +54,10 @@ class Source(Base):
         CheckConstraint("lead_time_hours >= 0", name="lead_time_not_negative"),
         CheckConstraint("capacity IS NULL OR capacity > 0", name="capacity_positive"),
         CheckConstraint("oracle IS NULL OR kind = 'simulation'", name="oracle_needs_simulation"),
+        CheckConstraint(
+            "(oracle IS NOT DISTINCT FROM 'command') = (oracle_settings IS NOT NULL)",
+            name="command_has_settings",
+        ),
     )
 
     id: Mapped[PrimaryKey]
@@ -65,5 +69,6 @@ class Source(Base):
     lead_time_hours: Mapped[Decimal]
     capacity: Mapped[int | None]
     oracle: Mapped[Oracle | None] = mapped_column(enum_column(Oracle, "oracle"))
+    oracle_settings: Mapped[Document | None]
 
     campaign: Mapped[Campaign] = relationship(back_populates="sources", lazy="raise")

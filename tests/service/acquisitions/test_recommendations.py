@@ -8,10 +8,11 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from starlette.testclient import TestClient
 
-from service.acquisitions import repository, service
+from service.acquisitions import repository, service, simulations
 from service.database.engine import unit_of_work
-from service.database.models import AuditEvent, RecommendationChange
+from service.database.models import AuditEvent, RecommendationChange, SimulationRun
 from service.lifecycles import RecommendationStatus
+from service.runs import repository as runs_repository
 from tests.support import (
     API,
     SOURCES,
@@ -299,8 +300,30 @@ def test_a_simulation_is_handed_to_a_worker(client: TestClient, broker_url: str)
     assert response.status_code == 202
     assert response.json()["status"] == "ordered"
     assert act(client, key, "simulate").status_code == 202
-    assert queued_messages(broker_url, "cpu") == [("simulation.run", [key])] * 2
+    with client.app.state.sessions() as session:
+        run_id = session.scalars(select(SimulationRun.id)).one()
+    assert queued_messages(broker_url, "cpu") == [("simulation.run", [run_id])] * 2
     assert len(read(client, key)["history"]) == 3
+    (run,) = client.get(f"{API}/recommendations/{key}/simulation-runs").json()
+    assert (run["id"], run["status"], run["attempts"]) == (run_id, "queued", [])
+    assert run["configuration"]["oracle"] == "occupant_model"
+
+
+def test_simulation_runs_show_their_attempts(client: TestClient) -> None:
+    (key,) = propose(client, sample_documents(1, source="simulation")).recommendation_ids
+    assert client.get(f"{API}/recommendations/{key}/simulation-runs").json() == []
+    move(client, key, "approve")
+    assert act(client, key, "simulate").status_code == 202
+    with unit_of_work(client.app.state.sessions) as session:
+        run = session.scalars(select(SimulationRun)).one()
+        claimed = runs_repository.claim(session, SimulationRun, run.id, worker="w", lease_s=60)
+        assert simulations.begin(session, claimed)
+        simulations.fail(session, claimed, "timeout", "it hung")
+    (run,) = client.get(f"{API}/recommendations/{key}/simulation-runs").json()
+    assert (run["status"], run["error_code"], run["error_message"]) == ("failed", "timeout", "it hung")
+    assert [(line["outcome"], line["message"]) for line in run["attempts"]] == [("failed", "it hung")]
+    assert read(client, key)["history"][-1]["reason"] == "it hung"
+    assert_problem(client.get(f"{API}/recommendations/77/simulation-runs"), 404, "not_found")
 
 
 def test_what_nobody_approved_is_not_simulated(client: TestClient, broker_url: str) -> None:

@@ -37,7 +37,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 DEFAULTS |= dict.fromkeys(
-    ["acquisition_rounds", "import_runs", "backtests", "replays"], DEFAULTS["valuation_runs"]
+    ["acquisition_rounds", "import_runs", "backtests", "replays", "simulation_runs"],
+    DEFAULTS["valuation_runs"],
 )
 DEFAULTS["run_attempts"] = {
     "run_kind": "valuation_runs", "run_id": 1, "attempt": 1, "worker": "w", "outcome": "lost", "message": "",

@@ -7,7 +7,14 @@ from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 from psycopg.types.json import Jsonb
 
 NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
-RUN_TABLES = ["valuation_runs", "acquisition_rounds", "import_runs", "backtests", "replays"]
+RUN_TABLES = [
+    "valuation_runs",
+    "acquisition_rounds",
+    "import_runs",
+    "backtests",
+    "replays",
+    "simulation_runs",
+]
 
 
 def refused(kind: type[Exception], constraint: str) -> Any:
@@ -118,6 +125,8 @@ def test_a_recommendation_is_priced_in_the_currency_of_its_campaign(store: Any) 
         ("sources", {"lead_time_hours": -1}, "lead_time_not_negative"),
         ("sources", {"oracle": "occupant_model"}, "oracle_needs_simulation"),
         ("sources", {"kind": "simulation", "oracle": "magic"}, "ck_sources_oracle"),
+        ("sources", {"kind": "simulation", "oracle": "command"}, "command_has_settings"),
+        ("sources", {"kind": "simulation", "oracle_settings": Jsonb({})}, "command_has_settings"),
         ("samples", {"status": "unknown"}, "ck_samples_status"),
         ("samples", {"split": "test"}, "ck_samples_split"),
         ("recommendations", {"status": "done"}, "ck_recommendations_status"),
@@ -163,8 +172,19 @@ def test_a_run_tells_how_it_ended(store: Any, table: str, columns: dict[str, Any
         place["surrogate_id"] = store.surrogate_id
     if table == "replays":
         place["round_id"] = store.round_id
+    if table == "simulation_runs":
+        place["recommendation_id"] = store.recommend(store.sample())
     with refused(CheckViolation, constraint):
         store.insert(table, **place, **columns)
+
+
+@pytest.mark.parametrize("status", ["queued", "running"])
+def test_a_recommendation_has_one_open_simulation(store: Any, status: str) -> None:
+    place = {"campaign_id": store.campaign_id, "recommendation_id": store.recommend(store.sample())}
+    store.insert("simulation_runs", **place, status="failed", error_message="it diverged")
+    store.insert("simulation_runs", **place, status=status)
+    with refused(UniqueViolation, "uq_simulation_runs_open"):
+        store.insert("simulation_runs", **place)
 
 
 def test_nothing_refers_across_campaigns(store: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from service.acquisitions import outcomes
+from service.acquisitions import outcomes, simulations
 from service.acquisitions import repository as acquisitions_repository
 from service.acquisitions import service as acquisitions
 from service.acquisitions.schemas import AcquisitionConfiguration, AcquisitionRequest, Completion
@@ -20,6 +20,7 @@ from service.database.models import (
     RankedCandidate,
     Recommendation,
     Sample,
+    SimulationRun,
     Surrogate,
     ValuationRun,
 )
@@ -404,9 +405,11 @@ def test_an_approved_simulation_is_run_and_comes_back_as_a_label(worker_sessions
     (item,) = recommendations(worker_sessions, round_id)
     with unit_of_work(worker_sessions) as session:
         acquisitions.change(session, item.id, RecommendationStatus.APPROVED, actor="test")
-        outcomes.simulate(session, item.id, actor="test")
-    simulation_run(item.id)
-    simulation_run(item.id)  # delivered twice: nothing left to do
+        simulations.simulate(session, item.id, actor="test")
+        run_id = session.scalars(select(SimulationRun.id)).one()
+    simulation_run(run_id)
+    simulation_run(run_id)  # delivered twice: nothing left to do
+    assert read(worker_sessions, SimulationRun, run_id).status is RunStatus.SUCCEEDED
     assert read(worker_sessions, Recommendation, item.id).status is RecommendationStatus.COMPLETED
     sample = read(worker_sessions, Sample, item.sample_id)
     assert 5 < sample.target < 80
