@@ -187,7 +187,8 @@ def execute(
     if claimed is None:
         logger.info("%s %s is not queued: nothing to do", kind.__tablename__, run_id)
         return
-    with logged_as(**about(claimed), round_id=round_id):
+    # A run whose row names no round may still have a message that does.
+    with logged_as(**about(claimed), **({"round_id": round_id} if round_id else {})):
         _carry_out(ActiveRun(sessions, claimed, settings.run_lease_s), compute, settings)
 
 
