@@ -18,16 +18,18 @@ from tests.ev5_writer import ev5_files, zipped
 from tests.functional.faults.books import Book
 from tests.functional.faults.conftest import ALL, Table, only_all
 from tests.functional.faults.installation import Installation, kill, stopped, wait_until
-from tests.functional.faults.test_worker_kills import EPOCHS, VALUATION, worker_of
+from tests.functional.faults.test_worker_kills import VALUATION, worker_of
 from tests.service.uploads.uploading import FEATURES
 from tests.support import SOURCES
 
 pytestmark = pytest.mark.functional
 CANCELLED_WITHIN_S = 2.0
 DAY_S = 24 * 3600
+# Several seconds of training on an idle machine: a shorter one may be over before it is looked at.
+LONG_ENOUGH = 2000
 
 
-def training(book: Book, epochs: int = EPOCHS) -> int:
+def training(book: Book, epochs: int = LONG_ENOUGH) -> int:
     """A valuation in the middle of its training."""
     key = book.value(epochs=epochs)
     assert book.is_met_at(VALUATION, key, "data values")

@@ -21,7 +21,7 @@ TASKS = {VALUATION: TaskName.VALUATION_RUN, RANKING: TaskName.ACQUISITION_RANK}
 # A checkpoint is kept after 10 s: so long the training must take, on any machine.
 LONG_EPOCHS, MANY_MEMBERS, LONG_S = 5000, 24, 300.0
 # Long enough to be met in the middle.
-EPOCHS = 300
+EPOCHS = 1000
 
 Step = Callable[[Book, str], Iterator[int]]
 
