@@ -32,7 +32,7 @@ Matrix = npt.NDArray[np.floating] | Tensor
 Progress = Callable[[float, str], None]
 SingleArray = npt.NDArray[np.float32]
 # Features of a large pool take so much memory at most, as long as that leaves LEAST_COLUMNS of them.
-FEATURE_BYTES = 2**30
+FEATURE_BYTES = 3 * 2**28
 LEAST_COLUMNS = 128
 
 
@@ -299,10 +299,10 @@ def _checked(name: str, matrix: Matrix, columns: int) -> SingleArray:
 def sketch_columns(wanted: int, rows: int) -> int:
     """Columns p of the features of a pool: as wanted, but no more than memory has room for.
 
-    The features of all rows, 4 bytes each, shall fit into 1 GiB: 512 columns up to 524,288 rows, 256 for a
-    million; never below 128, which 2,097,152 rows reach. A sketch of p columns estimates the kernel with a
-    standard deviation of about 2 / sqrt(p) (`features.py`), 9 % at 512 and 12 % at 256. Halving the columns
-    was chosen over half precision: CPUs multiply float16 slower than they read float32.
+    The features of all rows, 4 bytes each, shall fit into 768 MiB, so that a worker with a million candidates
+    stays below 2 GiB: 512 columns up to 393,216 rows, 192 for a million; never below 128. A sketch of p columns
+    estimates the kernel with a standard deviation of about 2 / sqrt(p) (`features.py`), 9 % at 512 and 14 % at 192.
+    Fewer columns were chosen over half precision: CPUs multiply float16 slower than they read float32.
 
     Args:
         wanted: p of the configuration.
