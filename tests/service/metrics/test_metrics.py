@@ -30,7 +30,6 @@ from tests.support import (
 )
 
 Sessions = sessionmaker[Session]
-NOW = datetime.now(UTC)
 KEY = "k" * 24
 
 
@@ -74,10 +73,10 @@ def test_what_strangers_make_up_makes_no_new_label(client: TestClient) -> None:
 
 
 def test_runs_by_state_their_wait_and_duration(client: TestClient, sessions: Sessions) -> None:
-    campaign = create_campaign(client)
-    add_run(sessions, campaign, created_at=NOW - timedelta(seconds=100))
+    campaign, now = create_campaign(client), datetime.now(UTC)
+    add_run(sessions, campaign, created_at=now - timedelta(seconds=100))
     for seconds in (2, 40):
-        times = {"started_at": NOW - timedelta(seconds=seconds), "finished_at": NOW}
+        times = {"started_at": now - timedelta(seconds=seconds), "finished_at": now}
         add_run(sessions, campaign, RunStatus.FAILED, attempt=1, worker="w", **times)
     kind = {"kind": "valuation_runs"}
     assert value(client, "runs", **kind, status="queued") == 1
