@@ -100,5 +100,6 @@ def drip(connection: socket.socket) -> None:
 def talk_nonsense(connection: socket.socket) -> None:
     connection.recv(4096)
     connection.sendall(b"220 mail.example.com ESMTP\r\n")
+    connection.shutdown(socket.SHUT_WR)
     while connection.recv(4096):  # closing on unread bytes would reset the connection before it is read
         pass
