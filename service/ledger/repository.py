@@ -77,11 +77,6 @@ def results_learned(session: Session, campaign_id: int) -> dict[tuple[int, int],
     return {(round_id, key): count for round_id, key, count in session.execute(statement)}
 
 
-def newest_surrogate(session: Session, campaign_id: int) -> Surrogate | None:
-    statement = select(Surrogate).where(Surrogate.campaign_id == campaign_id)
-    return session.scalars(statement.order_by(Surrogate.id.desc()).limit(1)).one_or_none()
-
-
 def cheapest_candidate(session: Session, campaign_id: int) -> Decimal | None:
     """The lowest price of a candidate that is neither proposed nor pending; None when there is none.
 
