@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,7 @@ from typing import Any
 from benchmarks.acquisition_scenarios import DATASETS, SCENARIOS, Scenario, draw_scenario
 from benchmarks.acquisition_tables import markdown, plot
 from benchmarks.protocol import BenchmarkError
-from benchmarks.report import describe_machine, write_results
+from benchmarks.report import describe_machine, stored_records, write_results
 from worker.acquisition.backtest.problem import BacktestConfig
 from worker.acquisition.backtest.replay import Contestant, play_repeat
 from worker.acquisition.strategies import STRATEGIES
@@ -85,16 +84,6 @@ def run(arguments: argparse.Namespace, records: list[Record]) -> Iterator[list[R
         yield records
 
 
-def stored_records(arguments: argparse.Namespace) -> list[Record]:
-    """Records of the output file that are to be kept."""
-    if not arguments.resume:
-        return []
-    if arguments.output is None or not arguments.output.is_file():
-        raise BenchmarkError("--resume needs the results of an earlier run as --output")
-    records: list[Record] = json.loads(arguments.output.read_text(encoding="utf-8"))["records"]
-    return records
-
-
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -121,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     use_threads(1)
     try:
-        records = stored_records(arguments)
+        records = stored_records(arguments.output, resume=arguments.resume)
         for done in run(arguments, records):
             write_results(arguments.output, {"records": done, "machine": describe_machine()})
         if not records:

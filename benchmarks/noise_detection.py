@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -35,7 +34,7 @@ from benchmarks.protocol import (
     f1_of_lowest_cluster,
     load_dataset,
 )
-from benchmarks.report import describe_machine, write_results
+from benchmarks.report import describe_machine, stored_records, write_results
 
 DATASETS = ("2dplanes", "fried", "kin8nm", "white_wine")
 INSPECTED = tuple(round(0.05 * step, 2) for step in range(1, 21))
@@ -86,16 +85,6 @@ def run(arguments: argparse.Namespace, records: list[Record]) -> Iterator[list[R
             yield records
 
 
-def stored_records(arguments: argparse.Namespace) -> list[Record]:
-    """Records of the output file that are to be kept."""
-    if not arguments.resume:
-        return []
-    if arguments.output is None or not arguments.output.is_file():
-        raise BenchmarkError("--resume needs the results of an earlier run as --output")
-    records: list[Record] = json.loads(arguments.output.read_text(encoding="utf-8"))["records"]
-    return [record for record in records if record["method"] not in arguments.rerun]
-
-
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -117,7 +106,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     try:
-        records = stored_records(arguments)
+        stored = stored_records(arguments.output, resume=arguments.resume)
+        records = [record for record in stored if record["method"] not in arguments.rerun]
         for done in run(arguments, records):
             results = {"inspected": INSPECTED, "records": done, "machine": describe_machine()}
             write_results(arguments.output, results)

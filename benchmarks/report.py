@@ -12,6 +12,8 @@ import numpy as np
 import scipy
 import torch
 
+from benchmarks.protocol import BenchmarkError
+
 
 def describe_machine() -> dict[str, Any]:
     """Processor, threads, versions, and the load when the benchmark ended: a busy machine is no yardstick."""
@@ -31,3 +33,17 @@ def write_results(path: Path | None, results: dict[str, Any]) -> None:
     """Results as JSON, if a path is given."""
     if path is not None:
         path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def stored_records(path: Path | None, *, resume: bool) -> list[dict[str, Any]]:
+    """Records of an earlier run that goes on, none without `resume`.
+
+    Raises:
+        BenchmarkError: there is no such run.
+    """
+    if not resume:
+        return []
+    if path is None or not path.is_file():
+        raise BenchmarkError("--resume needs the results of an earlier run as --output")
+    records: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["records"]
+    return records
