@@ -18,6 +18,7 @@ from service.database.models import Campaign
 from service.errors import AuthenticationError, ForbiddenError
 from service.pagination import LARGEST_PAGE, PageRequest, decode_cursor
 from service.settings import Settings
+from service.vocabulary import Scope
 
 # A browser says whence a request comes; anything else than these changes nothing here.
 _SAME_SITE = {"same-origin", "none"}
@@ -43,9 +44,19 @@ SessionDep = Annotated[Session, Depends(_session, scope="function")]
 
 @dataclass(frozen=True)
 class PrincipalInfo:
-    """Who asks; `name` stands in histories and audit events."""
+    """Who asks and what they may.
+
+    Attributes:
+        name: stands in histories and audit events.
+        id: stable and unique, like `key:12`; what is kept per principal goes by it.
+        scopes: what they may do.
+        campaign_ids: the campaigns that exist for them; None: all.
+    """
 
     name: str
+    id: str = "local"
+    scopes: frozenset[Scope] = frozenset(Scope)
+    campaign_ids: frozenset[int] | None = None
 
 
 def principal_of(
@@ -61,7 +72,7 @@ def principal_of(
     if not hmac.compare_digest(_presented_key(authorization or "").encode(), expected.encode()):
         message = "The API key is missing or wrong."
         raise AuthenticationError(message, hint="Send it as `Authorization: Bearer <key>`.")
-    return PrincipalInfo("api-key")
+    return PrincipalInfo("api-key", id="key:configured")
 
 
 def _presented_key(authorization: str) -> str:

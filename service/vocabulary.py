@@ -12,6 +12,21 @@ class FeatureKind(StrEnum):
     BOOLEAN = "boolean"
 
 
+class Scope(StrEnum):
+    """What a principal may do; none implies another.
+
+    READ     looks
+    WRITE    sends data and starts runs
+    APPROVE  commits money: approves, rejects, orders, abandons
+    ADMIN    manages users, keys and webhooks, reads the audit log
+    """
+
+    READ = "read"
+    WRITE = "write"
+    APPROVE = "approve"
+    ADMIN = "admin"
+
+
 class ProcessKind(StrEnum):
     """What gives signs of life by rows; an API gives its own over HTTP."""
 

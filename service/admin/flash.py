@@ -13,7 +13,7 @@ from typing import Literal
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from service.admin.contexts import Flash
+from service.admin.contexts.base import Flash
 
 COOKIE = "crashscout_flash"
 LIFE_S = 60

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
-from service.admin.contexts import FormField
+from service.admin.contexts.base import FormField
 from service.errors import FieldError, InputError
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from service.admin.contexts import Pager
+from service.admin.contexts.base import Pager
 
 
 def last_page(total: int, size: int) -> int:

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from service.admin import flash
-from service.admin.contexts import Context, Frame
+from service.admin.contexts.base import Context, Frame
 from service.admin.templates_env import environment
 from service.database.models import Campaign
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from service.admin import formats
+from service.admin import formats, navigation
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -43,4 +43,5 @@ def environment() -> Environment:
     )
     env.filters.update({function.__name__: function for function in FILTERS})
     env.globals["static_url"] = static_url
+    env.globals["campaign_navigation"] = navigation.CAMPAIGN
     return env

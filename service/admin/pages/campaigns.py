@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from service.admin.contexts import CampaignLine, CampaignsContext
+from service.admin.contexts.campaigns import CampaignLine, CampaignsContext
 from service.admin.pages.wording import target_with_unit
 from service.admin.rendering import frame, page
 from service.campaigns import service as campaigns

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from service.admin.contexts import DataValuesContext
+from service.admin.contexts.data_values import DataValuesContext
 from service.admin.pages.quality import quality_of
 from service.admin.pages.run_lines import run_line
 from service.admin.pages.value_lines import STANDS_OUT, value_lines

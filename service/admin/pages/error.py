@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from service.admin.contexts import ErrorContext, Frame
+from service.admin.contexts.base import Frame
+from service.admin.contexts.error import ErrorContext
 from service.admin.rendering import render
 from service.problems import Problem
 

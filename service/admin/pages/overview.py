@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from service.acquisitions import service as acquisitions
-from service.admin.contexts import Figure, Money, OverviewContext, Task, ValueLine
+from service.admin.contexts.overview import Figure, Money, OverviewContext, Task
+from service.admin.contexts.shared import ValueLine
 from service.admin.formats import number
 from service.admin.pages.quality import quality_of
 from service.admin.pages.run_lines import AnyRun, run_line

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from service.acquisitions import service as acquisitions
-from service.admin.contexts import Filter, RecommendationLine, RecommendationsContext, RoundGroup
+from service.admin.contexts.base import Filter
+from service.admin.contexts.recommendations import RecommendationLine, RecommendationsContext, RoundGroup
 from service.admin.formats import digits_for, feature_value, number, quantity, words
 from service.admin.pages.run_lines import round_result
 from service.admin.pages.value_lines import sample_name

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from service.admin.contexts import RunLine
+from service.admin.contexts.shared import RunLine
 from service.admin.formats import money, number, words
 from service.admin.pages.wording import figure
 from service.database.models import AcquisitionRound, Campaign, ValuationRun

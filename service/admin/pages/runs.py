@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from service.acquisitions import service as acquisitions
 from service.acquisitions.schemas import AcquisitionConfiguration, AcquisitionRequest
-from service.admin.contexts import RunsContext, RunsLiveContext
+from service.admin.contexts.runs import RunsContext, RunsLiveContext
 from service.admin.forms import Input, fields_of
 from service.admin.pages.run_lines import AnyRun, run_line
 from service.admin.rendering import fragment, frame, page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from service.admin.contexts import ValueLine
+from service.admin.contexts.shared import ValueLine
 from service.admin.formats import number
 from service.database.models import DataValue, Sample
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.admin.contexts import EvidenceView
+from service.admin.contexts.shared import EvidenceView
 from service.admin.formats import BARE_UNITS, feature_value, quantity
 from service.backtests.schemas import EvidenceRead
 from service.database.models import Campaign

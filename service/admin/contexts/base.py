@@ -1,0 +1,68 @@
+"""What every page needs: the frame around it, pagers, filters, inputs, and the base of all contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True)
+class Flash:
+    """A message about what was just done."""
+
+    kind: Literal["ok", "error"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the layout around every page needs; `section` is the current entry of the navigation."""
+
+    title: str
+    section: str = ""
+    campaign_id: int | None = None
+    campaign_name: str = ""
+    flash: Flash | None = None
+
+
+@dataclass(frozen=True)
+class Pager:
+    """Place in a long table: rows `first` to `last` of `total`; the addresses are None at the ends."""
+
+    first: int
+    last: int
+    total: int
+    previous_url: str | None
+    next_url: str | None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A choice of the status filter."""
+
+    label: str
+    count: int
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class FormField:
+    """An input; its limits are those of the API's own schema."""
+
+    name: str
+    label: str
+    hint: str
+    value: str
+    minimum: float | None
+    maximum: float | None
+    step: str
+    options: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Base of all contexts: `template` is the file that gets the fields."""
+
+    template: ClassVar[str]

@@ -1,0 +1,44 @@
+"""The list of campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from service.admin.contexts.base import Context, Frame
+
+
+@dataclass(frozen=True)
+class CampaignLine:
+    """One line of the list of campaigns."""
+
+    id: int
+    name: str
+    target: str
+    labelled: int
+    candidates: int
+    proposed: int
+    budget: Decimal | None
+    currency: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignsContext(Context):
+    """The list of campaigns.
+
+    Attributes:
+        frame: the layout's needs.
+        campaigns: newest first.
+        older_url: the next page, None on the last one.
+        example_call: a curl call that creates a campaign, for the empty list.
+    """
+
+    template: ClassVar[str] = "campaigns.html"
+    frame: Frame
+    campaigns: Sequence[CampaignLine]
+    older_url: str | None
+    example_call: str
