@@ -52,7 +52,7 @@ test: lint ## Linters, contracts and all tests on a real Postgres and Redis
 test-fuzz: setup-dev ## 10,000 damaged crash-test files through all readers (test has 500); ARGS=-s shows the outcomes
 	FUZZ_FILES=10000 $(BIN)/pytest tests/service/ingest/test_fuzz.py $(ARGS)
 
-test-faults: setup-dev ## All faults, with 100 kills under load; prints the table (about 25 minutes; test has some of them)
+test-faults: setup-dev ## All faults, with 100 kills under load; prints the table (about 10 minutes; test has some of them)
 	FAULTS=all $(BIN)/pytest tests/functional/faults -s $(ARGS)
 
 format: setup-dev ## Rewrite the code in the house style
