@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from typing import Any, cast
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
@@ -57,8 +58,28 @@ def answer(request: Request, error: CrashscoutError, headers: dict[str, str] | N
 
 def _handle_ours(request: Request, error: Exception) -> Response:
     ours = cast("CrashscoutError", error)
+    if ours.status == 401 and (to_login := _to_login(request)) is not None:
+        return to_login
     headers = {"WWW-Authenticate": 'Basic realm="crashscout", Bearer'} if ours.status == 401 else None
     return answer(request, ours, headers)
+
+
+def _to_login(request: Request) -> Response | None:
+    """Where a browser that shows no credentials goes; None for tools, and for those whose key is wrong."""
+    if request.url.path.startswith("/api/") or "authorization" in request.headers:
+        return None
+    if request.headers.get("hx-request") == "true":  # htmx would put the login into a corner of the page
+        shown = urlsplit(request.headers.get("hx-current-url", "")).path
+        return Response(status_code=401, headers={"hx-redirect": _login_url(shown)})
+    if "text/html" not in request.headers.get("accept", ""):
+        return None
+    query = f"?{request.url.query}" if request.url.query else ""
+    back = request.url.path + query if request.method == "GET" else ""
+    return RedirectResponse(_login_url(back), status_code=303)
+
+
+def _login_url(back: str) -> str:
+    return f"/login?{urlencode({'next': back})}" if back else "/login"
 
 
 def _handle_validation(request: Request, error: Exception) -> Response:

@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from service import error_handlers, health
+from service.accounts.authentication import Authenticator
+from service.accounts.routes import router as accounts
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
 from service.backtests.routes import router as backtests
@@ -62,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
         docs_url=None,  # Swagger UI and ReDoc load scripts from elsewhere
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,  # its route stands among the others, behind the same door
         dependencies=[Depends(refuse_cross_site)],
     )
     app.state.settings = settings
@@ -88,10 +91,15 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks,
+        rounds, schedules, events, webhooks, accounts,
     ):  # fmt: skip
         api.include_router(router)
+    api.add_api_route("/openapi.json", _document, include_in_schema=False)
     return api
+
+
+def _document(request: Request) -> JSONResponse:
+    return JSONResponse(request.app.openapi())
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -106,6 +114,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.sessions = make_session_factory(app.state.engine)
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
+    app.state.authenticator = Authenticator(app.state.sessions, settings)
     app.state.row_figures = RowFigures(app.state.sessions, app.state.queue)
     app.state.event_streams = EventStreams(settings.event_streams)
     yield

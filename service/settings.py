@@ -46,7 +46,16 @@ class Settings(BaseSettings):
         description="Folder of uploaded originals and downloads, the same for API and workers; "
         "empty: `files` in the data folder.",
     )
-    api_key: SecretStr = Field(SecretStr(""), description="Bearer token of the API and the dashboard.")
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Keys the hashes of API keys and sessions; the same for every API process. Changing it ends all "
+        "of them. Empty in development: `secret-key` in the data folder.",
+    )
+    api_key: SecretStr = Field(
+        SecretStr(""), description="An admin key to begin with; empty: only the keys in the database."
+    )
+    session_idle_hours: float = Field(12, gt=0, le=24 * 30, description="A sign-in unused for so long ends.")
+    session_hours: float = Field(24 * 7, gt=0, le=24 * 90, description="A sign-in ends then in any case.")
     allowed_hosts: list[str] = Field(
         ["127.0.0.1", "localhost"],
         min_length=1,
@@ -147,12 +156,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_placeholders(self) -> Self:
-        key = self.api_key.get_secret_value()
-        if key and (key.lower() in PLACEHOLDERS or len(key) < SHORTEST_API_KEY):
-            message = f"CRASHSCOUT_API_KEY is a placeholder or shorter than {SHORTEST_API_KEY} characters"
-            raise ValueError(message)
+        secret_key = self.secret_key.get_secret_value()
+        for name, value in {"API_KEY": self.api_key.get_secret_value(), "SECRET_KEY": secret_key}.items():
+            if value and (value.lower() in PLACEHOLDERS or len(value) < SHORTEST_API_KEY):
+                message = f"CRASHSCOUT_{name} is a placeholder or shorter than {SHORTEST_API_KEY} characters"
+                raise ValueError(message)
         if self.environment is Environment.PRODUCTION:
-            needed = {"API_KEY": key, "DATABASE_URL": self.database_url, "BROKER_URL": self.broker_url}
+            needed = {
+                "SECRET_KEY": secret_key,
+                "DATABASE_URL": self.database_url,
+                "BROKER_URL": self.broker_url,
+            }
             missing = [f"CRASHSCOUT_{name}" for name, value in needed.items() if not value]
             if missing:
                 message = f"set {', '.join(missing)}: production starts with no default for them"
@@ -161,7 +175,8 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """What must stand in no log line."""
-        return [self.api_key.get_secret_value(), *map(_password_in, (self.database_url, self.broker_url))]
+        keys = [self.api_key.get_secret_value(), self.secret_key.get_secret_value()]
+        return [*keys, *map(_password_in, (self.database_url, self.broker_url))]
 
 
 def _password_in(url: str) -> str:

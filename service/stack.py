@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 import signal
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from service.addresses import is_loopback
 from service.database.migrate import upgrade
 from service.embedded import EmbeddedEngines, default_data_folder, die_with_parent
 from service.errors import InputError, UnavailableError
@@ -108,15 +108,6 @@ class Stack:
 
 def log_folder(data_folder: Path) -> Path:
     return data_folder / "logs"
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_address(host: str, port: int, settings: Settings) -> None:

@@ -20,12 +20,13 @@ from service.acquisitions.schemas import (
     SimulationRunRead,
 )
 from service.database.models import Recommendation
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, requires
 from service.lifecycles import RecommendationStatus
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.runs import service as runs
 from service.runs.schemas import AttemptRead
+from service.vocabulary import Scope
 
 router = APIRouter(tags=["acquisition rounds"], route_class=GuardedRoute)
 RETRY_AFTER_S = 2
@@ -130,6 +131,7 @@ def read_recommendation(recommendation_id: int, session: SessionDep) -> Recommen
 
 
 @router.post("/recommendations/{recommendation_id}:approve", responses=responses(404, 409))
+@requires(Scope.APPROVE)
 def approve_recommendation(
     recommendation_id: int, session: SessionDep, principal: Principal, note: Note | None = None
 ) -> RecommendationDetail:
@@ -138,6 +140,7 @@ def approve_recommendation(
 
 
 @router.post("/recommendations/{recommendation_id}:reject", responses=responses(404, 409, 422))
+@requires(Scope.APPROVE)
 def reject_recommendation(
     recommendation_id: int, rejection: Rejection, session: SessionDep, principal: Principal
 ) -> RecommendationDetail:
@@ -147,6 +150,7 @@ def reject_recommendation(
 
 
 @router.post("/recommendations/{recommendation_id}:order", responses=responses(404, 409))
+@requires(Scope.APPROVE)
 def order_recommendation(
     recommendation_id: int, session: SessionDep, principal: Principal, note: Note | None = None
 ) -> RecommendationDetail:
@@ -181,6 +185,7 @@ def fail_recommendation(
 
 
 @router.post("/recommendations/{recommendation_id}:abandon", responses=responses(404, 409))
+@requires(Scope.APPROVE)
 def abandon_recommendation(
     recommendation_id: int, session: SessionDep, principal: Principal, note: Note | None = None
 ) -> RecommendationDetail:
@@ -192,6 +197,7 @@ def abandon_recommendation(
 
 
 @router.post("/recommendations/{recommendation_id}:simulate", status_code=202, responses=responses(404, 409))
+@requires(Scope.APPROVE)
 def simulate_recommendation(
     recommendation_id: int, session: SessionDep, principal: Principal
 ) -> RecommendationDetail:

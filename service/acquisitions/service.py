@@ -248,8 +248,9 @@ def change(
     Raises:
         NotFoundError: if there is none with this id.
         TransitionError: if its status does not allow it, naming what it allows.
-        ConflictError: if an approval would spend more than is left, an order exceeds the capacity, or either
-            would pay for a label that is there already.
+        ConflictError: if an approval would spend more than is left, or comes from who asked for the round where
+            the campaign demands four eyes; if an order exceeds the capacity; if either would pay for a label that
+            is there already.
     """
     row = repository.lock_recommendation(session, recommendation_id)
     if row is None:
@@ -259,6 +260,7 @@ def change(
     if wanted in {RecommendationStatus.APPROVED, RecommendationStatus.ORDERED}:
         _require_candidate(row)
     if wanted is RecommendationStatus.APPROVED:
+        _require_second_person(session, row, actor)
         _require_money(session, row)
     if wanted is RecommendationStatus.ORDERED:
         _require_capacity(session, row)
@@ -277,6 +279,14 @@ def _require_candidate(row: Recommendation) -> None:
     if row.sample.status is not SampleStatus.CANDIDATE:
         message = f"Sample {row.sample_id} is {row.sample.status} already: its result would teach nothing."
         raise ConflictError(message, hint="Reject the recommendation, or abandon it when it was approved.")
+
+
+def _require_second_person(session: Session, row: Recommendation, actor: str) -> None:
+    if not campaigns.get(session, row.campaign_id).four_eyes:
+        return
+    if get_round(session, row.round_id).requested_by == actor:
+        message = f"{actor} asked for this round, and the campaign demands four eyes."
+        raise ConflictError(message, hint="Let somebody else approve it.")
 
 
 def _require_money(session: Session, row: Recommendation) -> None:

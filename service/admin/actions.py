@@ -1,9 +1,8 @@
 """Changes that the pages ask for: each POST ends in a redirect with a message.
 
-Forms carry no token of their own against cross-site requests: `refuse_cross_site` guards the whole
-application. Browsers send Sec-Fetch-Site with every request over HTTPS or on the loopback and Origin with
-every POST anywhere, and no page can forge either; the check of allowed hosts keeps rebound names out. A
-token would only ask the same question a second time.
+Each form carries the token of its session (`service.csrf`) without a line of its own: `templates_env` adds the hidden
+field to every `<form method="post">`. `refuse_cross_site` is the second wall: browsers send Sec-Fetch-Site with every
+request over HTTPS or on the loopback and Origin with every POST anywhere, and no page can forge either.
 """
 
 from __future__ import annotations
@@ -23,17 +22,19 @@ from service.admin.pages.recommendations import recommendations_url
 from service.admin.pages.value_lines import sample_name
 from service.campaigns import service as campaigns
 from service.database.models import Recommendation
-from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep, requires
 from service.errors import ConflictError, CrashscoutError, InputError
 from service.lifecycles import RecommendationStatus
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationRequest
+from service.vocabulary import Scope
 
 router = APIRouter(route_class=GuardedRoute)
 LONGEST_PAGE_NUMBER = 9
 
 
 @router.post("/recommendations/{recommendation_id:int}/approve")
+@requires(Scope.APPROVE)
 def approve(
     recommendation_id: int, form: FormDep, session: SessionDep, principal: Principal
 ) -> RedirectResponse:
@@ -49,6 +50,7 @@ def approve(
 
 
 @router.post("/recommendations/{recommendation_id:int}/reject")
+@requires(Scope.APPROVE)
 def reject(
     recommendation_id: int, form: FormDep, session: SessionDep, principal: Principal
 ) -> RedirectResponse:

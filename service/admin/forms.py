@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
+from service import csrf
 from service.admin.contexts.base import FormField
 from service.errors import FieldError, InputError
 
@@ -64,7 +65,7 @@ async def _fields(request: Request) -> dict[str, str]:
     texts = {
         name: value.replace("\x00", "").strip() for name, value in form.items() if isinstance(value, str)
     }
-    return {name: text for name, text in texts.items() if text}
+    return {name: text for name, text in texts.items() if text and name != csrf.FIELD}
 
 
 FormDep = Annotated[dict[str, str], Depends(_fields)]

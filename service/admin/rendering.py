@@ -7,6 +7,7 @@ from dataclasses import fields
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from service.accounts.principals import Authenticated
 from service.admin import flash
 from service.admin.contexts.base import Context, Frame
 from service.admin.templates_env import environment
@@ -36,10 +37,13 @@ def page(request: Request, context: Context) -> HTMLResponse:
 
 def frame(request: Request, title: str, *, section: str = "", campaign: Campaign | None = None) -> Frame:
     """The layout of this request."""
+    asking: Authenticated | None = getattr(request.state, "authenticated", None)
     return Frame(
         title=title,
         section=section,
         campaign_id=campaign.id if campaign else None,
         campaign_name=campaign.name if campaign else "",
         flash=flash.read(request),
+        user=asking.principal.name if asking else "",
+        signed_in=asking is not None and asking.session_id is not None,
     )

@@ -6,15 +6,17 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from service.admin import actions
-from service.admin.pages import campaigns, data_values, overview, recommendations, runs
+from service.admin.pages import campaigns, data_values, login, overview, recommendations, runs
 from service.admin.templates_env import STATIC
 from service.dependencies import principal_of
 
 
 def install(app: FastAPI) -> None:
-    """Add pages and static files to the application; only the files are open to everyone."""
+    """Add pages and static files to the application; only the files and the login are open to everyone."""
     pages = APIRouter(dependencies=[Depends(principal_of)], include_in_schema=False)
     for module in (campaigns, overview, recommendations, data_values, runs, actions):
         pages.include_router(module.router)
+    pages.include_router(login.signed_in_router)
     app.include_router(pages)
+    app.include_router(login.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

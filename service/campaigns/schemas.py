@@ -284,6 +284,10 @@ class CampaignCreate(Strict):
     currency: Currency = "USD"
     budget: Money | None = None
     stop_rule: StopRule | None = None
+    four_eyes: bool = Field(
+        default=False,
+        description="Who asked for a round cannot approve what it proposes, and no rules approve by themselves.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -338,6 +342,7 @@ class CampaignRead(BaseModel):
     currency: str
     budget: Decimal | None
     stop_rule: StopRule | None
+    four_eyes: bool
     created_at: datetime
 
 

@@ -23,6 +23,7 @@ NOUNS = [
     "schedules",
     "events",
     "webhooks",
+    "accounts",
 ]
 LONGEST_MODULE = 400
 STATEMENTS = {"select", "insert", "update", "delete", "text"}

@@ -17,13 +17,18 @@ class Flash:
 
 @dataclass(frozen=True)
 class Frame:
-    """What the layout around every page needs; `section` is the current entry of the navigation."""
+    """What the layout around every page needs.
+
+    `section` is the current entry of the navigation, `user` who looks; `signed_in`: they may sign out.
+    """
 
     title: str
     section: str = ""
     campaign_id: int | None = None
     campaign_name: str = ""
     flash: Flash | None = None
+    user: str = ""
+    signed_in: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Every table; importing this package fills `Base.metadata`."""
 
+from service.database.models.account import ApiKey, LoginAttempts, User, UserSession
 from service.database.models.acquisition import (
     AcquisitionRound,
     RankedCandidate,
@@ -23,6 +24,7 @@ from service.database.models.webhook import Webhook, WebhookAttempt, WebhookDeli
 
 __all__ = [
     "AcquisitionRound",
+    "ApiKey",
     "AuditEvent",
     "Backtest",
     "Campaign",
@@ -31,6 +33,7 @@ __all__ = [
     "Event",
     "ImportRun",
     "LabelChange",
+    "LoginAttempts",
     "Process",
     "RankedCandidate",
     "Recommendation",
@@ -45,6 +48,8 @@ __all__ = [
     "Source",
     "Surrogate",
     "Upload",
+    "User",
+    "UserSession",
     "ValuationRun",
     "Webhook",
     "WebhookAttempt",
