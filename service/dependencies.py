@@ -16,6 +16,7 @@ from service.campaigns import service as campaigns
 from service.database.engine import unit_of_work
 from service.database.models import Campaign
 from service.errors import AuthenticationError, ForbiddenError
+from service.manners import guard
 from service.pagination import LARGEST_PAGE, PageRequest, decode_cursor
 from service.settings import Settings
 from service.vocabulary import Scope
@@ -34,6 +35,11 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 
 
 def _session(request: Request) -> Iterator[Session]:
+    """The session that `manners.guard` opened around the route, whose commit is its own; else a new one."""
+    around: Session | None = getattr(request.state, "session", None)
+    if around is not None:
+        yield around
+        return
     with unit_of_work(request.app.state.sessions) as session:
         yield session
 
@@ -91,14 +97,22 @@ Principal = Annotated[PrincipalInfo, Depends(principal_of)]
 
 
 class GuardedRoute(APIRoute):
-    """Checks the key before the body is read: dependencies come after it, and strangers could fill the disk."""
+    """Checks the key before the body is read: dependencies come after it, and strangers could fill the disk.
+
+    Around the route stands what `manners.guard` does for all of them.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            principal_of(request.app.state.settings, request.headers.get("authorization"))
-            return await handle(request)
+            try:
+                principal = principal_of(request.app.state.settings, request.headers.get("authorization"))
+            except AuthenticationError:
+                await guard.charge_stranger(request)
+                raise
+            await guard.charge(request, principal.id)
+            return await guard.answered(request, principal.id, handle)
 
         return guarded
 

@@ -11,6 +11,7 @@ from service.database.models.audit import AuditEvent
 from service.database.models.backtest import Backtest
 from service.database.models.campaign import Campaign, Source
 from service.database.models.event import Event
+from service.database.models.idempotency import StoredAnswer
 from service.database.models.import_run import ImportRun
 from service.database.models.process import Process
 from service.database.models.round import CampaignRound
@@ -43,6 +44,7 @@ __all__ = [
     "ScheduleFiring",
     "SimulationRun",
     "Source",
+    "StoredAnswer",
     "Surrogate",
     "Upload",
     "ValuationRun",
