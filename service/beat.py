@@ -19,6 +19,7 @@ from service.database.engine import make_engine, make_session_factory, unit_of_w
 from service.errors import UnavailableError
 from service.events import service as events
 from service.logs import configure_logging
+from service.manners import idempotency
 from service.processes import service as processes
 from service.processes.signs import say_farewell
 from service.queue.client import QueueClient, send_after_commit
@@ -90,6 +91,8 @@ class _Beat:
 def keep_house(sessions: sessionmaker[Session], queue: QueueClient, settings: Settings) -> None:
     """One pass: nothing that was asked for is lost."""
     attempts = settings.run_attempts
+    with unit_of_work(sessions) as session:
+        idempotency.prune(session, now=database_time(session))
     with unit_of_work(sessions) as session:
         _say(runs.reap(session, attempts=attempts) + uploads.reap(session, attempts=attempts))
     with unit_of_work(sessions) as session:

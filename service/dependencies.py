@@ -19,7 +19,8 @@ from service.credentials import credentials_of
 from service.database.campaign_limits import limit
 from service.database.engine import unit_of_work
 from service.database.models import Campaign
-from service.errors import ForbiddenError
+from service.errors import AuthenticationError, ForbiddenError
+from service.manners import guard
 from service.pagination import LARGEST_PAGE, PageRequest, decode_cursor
 from service.scopes import requires, scope_of
 from service.settings import Settings
@@ -48,10 +49,12 @@ async def principal_of(request: Request) -> PrincipalInfo:
     Raises:
         AuthenticationError: if nobody known asks.
         ForbiddenError: without the scope, or when a browser changes something without the token of its session.
+        RateLimitedError: if the quota is used up, of the principal or of the address that shows no valid key.
     """
     found: Authenticated | None = getattr(request.state, "authenticated", None)
     if found is None:
-        found = await _authenticate(request)
+        found = await _known(request)
+        await guard.charge(request, found.principal.id)
         scope = scope_of(request.scope["endpoint"], request.method)
         if scope is not None:
             found.principal.require(scope)
@@ -60,6 +63,14 @@ async def principal_of(request: Request) -> PrincipalInfo:
         csrf.current_token.set(found.csrf_token or "")
         request.state.authenticated = found
     return found.principal
+
+
+async def _known(request: Request) -> Authenticated:
+    try:
+        return await _authenticate(request)
+    except AuthenticationError:
+        await guard.charge_stranger(request)
+        raise
 
 
 async def _authenticate(request: Request) -> Authenticated:
@@ -75,6 +86,11 @@ Principal = Annotated[PrincipalInfo, Depends(principal_of)]
 
 
 def _session(request: Request, principal: Principal) -> Iterator[Session]:
+    """The session that `manners.guard` opened around the route, whose commit is its own; else a new one."""
+    around: Session | None = getattr(request.state, "session", None)
+    if around is not None:
+        yield around
+        return
     with unit_of_work(request.app.state.sessions) as session:
         limit(session, principal.campaign_ids)
         yield session
@@ -85,14 +101,17 @@ SessionDep = Annotated[Session, Depends(_session, scope="function")]
 
 
 class GuardedRoute(APIRoute):
-    """Checks who asks before the body is read: dependencies come after it, and strangers could fill the disk."""
+    """Checks who asks before the body is read: dependencies come after it, and strangers could fill the disk.
+
+    Around the route stands what `manners.guard` does for all of them.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            await principal_of(request)
-            return await handle(request)
+            principal = await principal_of(request)
+            return await guard.answered(request, principal, handle)
 
         return guarded
 

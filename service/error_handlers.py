@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from psycopg.errors import DeadlockDetected, QueryCanceled
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
@@ -30,6 +31,7 @@ _CODES = {
     400: "bad_request",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     413: "too_large",
     415: "unsupported_media_type",
 }
@@ -60,7 +62,9 @@ def _handle_ours(request: Request, error: Exception) -> Response:
     ours = cast("CrashscoutError", error)
     if ours.status == 401 and (to_login := _to_login(request)) is not None:
         return to_login
-    headers = {"WWW-Authenticate": 'Basic realm="crashscout", Bearer'} if ours.status == 401 else None
+    headers = {"WWW-Authenticate": 'Basic realm="crashscout", Bearer'} if ours.status == 401 else {}
+    if ours.retry_after_s is not None:
+        headers["Retry-After"] = str(ours.retry_after_s)
     return answer(request, ours, headers)
 
 
@@ -109,7 +113,7 @@ def _handle_http(request: Request, error: Exception) -> Response:
 
 def _handle_integrity(request: Request, error: Exception) -> Response:
     """Two requests met: the checks before the insert passed in both, the constraint let one through."""
-    logger.info("integrity error", exc_info=error)
+    logger.info("collision in the database", exc_info=error)
     hint = "Another request changed the same rows at the same time: read them and send yours again."
     return answer(request, ConflictError("The change collides with another one.", hint=hint))
 
@@ -122,7 +126,12 @@ def _handle_data(request: Request, error: Exception) -> Response:
 
 
 def _handle_database(request: Request, error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and isinstance(error.orig, DeadlockDetected):
+        return _handle_integrity(request, error)
     logger.error("database error", exc_info=error)
+    if isinstance(error, DBAPIError) and isinstance(error.orig, QueryCanceled):
+        hint = "Ask for less at once; CRASHSCOUT_STATEMENT_TIMEOUT_S allows more."
+        return answer(request, UnavailableError("The database took too long.", hint=hint))
     if isinstance(error, OperationalError):
         return answer(
             request, UnavailableError("The database does not answer.", hint="Try again in a moment.")

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service import error_handlers, health
 from service.accounts.authentication import Authenticator
@@ -24,6 +25,8 @@ from service.events.routes import router as events
 from service.events.stream import EventStreams
 from service.imports.routes import router as imports
 from service.ledger.routes import router as ledger
+from service.manners.documents import describe
+from service.manners.limits import RateLimiter
 from service.metrics.requests import RequestTimes
 from service.metrics.routes import router as metrics
 from service.metrics.rows import RowFigures
@@ -50,7 +53,9 @@ class Application(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            as_problems(super().openapi())
+            document = super().openapi()
+            as_problems(document)
+            describe(document)
         return super().openapi()
 
 
@@ -76,10 +81,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     error_handlers.install(app)
     # One more MiB for the form around the file, whose own limit is told in better words.
     files = {"/api/v1/uploads": (settings.max_upload_mib + 1) * 2**20}
-    app.add_middleware(BodyLimit, limit=settings.max_body_mib * 2**20, of_path=files)
+    app.add_middleware(
+        BodyLimit, limit=settings.max_body_mib * 2**20, of_path=files, timeout_s=settings.body_timeout_s
+    )
     app.add_middleware(KnownHosts, allowed=settings.allowed_hosts, answer=error_handlers.answer)
     app.state.request_times = RequestTimes()
     app.add_middleware(RequestFrame, times=app.state.request_times)
+    # The outermost: client and scheme are right for all others. Without trusted proxies it believes nobody.
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app
 
 
@@ -110,11 +119,12 @@ def _operation_id(route: APIRoute) -> str:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    app.state.engine = make_engine(settings.database_url)
+    app.state.engine = make_engine(settings.database_url, statement_timeout_s=settings.statement_timeout_s)
     app.state.sessions = make_session_factory(app.state.engine)
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
     app.state.authenticator = Authenticator(app.state.sessions, settings)
+    app.state.rate_limiter = RateLimiter(app.state.queue)
     app.state.row_figures = RowFigures(app.state.sessions, app.state.queue)
     app.state.event_streams = EventStreams(settings.event_streams)
     yield

@@ -23,7 +23,7 @@ SHORTEST_API_KEY = 24
 # Celery would take any other text for the name of a RabbitMQ host.
 _BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://", "sentinel://")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
-_LISTS = ("allowed_hosts", "webhook_allowed_networks", "oracle_commands")
+_LISTS = ("allowed_hosts", "trusted_proxies", "webhook_allowed_networks", "oracle_commands")
 _DATABASE_DRIVERS = frozenset({"postgresql", "postgresql+psycopg"})
 
 
@@ -67,6 +67,20 @@ class Settings(BaseSettings):
     )
     run_lease_s: int = Field(30, ge=3, description="A run without a sign of life for so long is retried.")
     run_attempts: int = Field(3, ge=1, description="How often a run is tried before it fails.")
+    reads_per_minute: int = Field(30_000, ge=1, description="GET requests of one key or user.")
+    writes_per_minute: int = Field(6_000, ge=1, description="Other requests of one key or user.")
+    wrong_keys_per_minute: int = Field(
+        1_000, ge=1, description="Requests without a valid key from one address."
+    )
+    body_timeout_s: float = Field(
+        60.0, gt=0, description="Longest wait for a request's body; 16 KiB/s buy a second more each."
+    )
+    statement_timeout_s: int = Field(30, ge=1, description="Longest SQL statement of a web request.")
+    trusted_proxies: list[str] = Field(
+        [],
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are "
+        "believed, as a JSON list; nobody else's are.",
+    )
     max_body_mib: int = Field(64, ge=1, description="Largest request body.")
     max_upload_mib: int = Field(256, ge=1, description="Largest uploaded file.")
     max_bulk_rows: int = Field(100_000, ge=1, description="Most rows of one bulk request.")
@@ -129,7 +143,7 @@ class Settings(BaseSettings):
             raise ValueError("expects an address like redis://host:6379/0")
         return value
 
-    @field_validator("webhook_allowed_networks")
+    @field_validator("webhook_allowed_networks", "trusted_proxies")
     @classmethod
     def _check_networks(cls, value: list[str]) -> list[str]:
         for name in value:

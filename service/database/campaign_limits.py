@@ -28,6 +28,7 @@ _KEY = "campaign_ids"
 # Tables of no campaign. Attempts and checkpoints name their run by kind and number: they are read through the run.
 UNLIMITED = frozenset({
     "users", "user_sessions", "api_keys", "login_attempts", "processes", "run_attempts", "run_checkpoints",
+    "stored_answers",
 })  # fmt: skip
 
 

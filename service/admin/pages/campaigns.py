@@ -13,9 +13,9 @@ from service.admin.pages.wording import target_with_unit
 from service.admin.rendering import frame, page
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignCreate
-from service.dependencies import SessionDep
+from service.dependencies import GuardedRoute, SessionDep
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 PAGE_SIZE = 50
 
 

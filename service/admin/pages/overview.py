@@ -21,11 +21,11 @@ from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignSummary
 from service.campaigns.service import CampaignCounts
 from service.database.models import ValuationRun
-from service.dependencies import CampaignDep, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.lifecycles import RunStatus
 from service.valuations import service as valuations
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 RUNS_SHOWN = 6
 SUSPICIOUS_SHOWN = 5
 

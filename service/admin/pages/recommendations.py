@@ -23,10 +23,10 @@ from service.backtests.schemas import EvidenceRead
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignSummary
 from service.database.models import AcquisitionRound, Campaign, Recommendation
-from service.dependencies import CampaignDep, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.lifecycles import RecommendationStatus
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 PAGE_SIZE = 50
 FEATURES_SHOWN = 4
 

@@ -12,6 +12,7 @@ from service.database.models.audit import AuditEvent
 from service.database.models.backtest import Backtest
 from service.database.models.campaign import Campaign, Source
 from service.database.models.event import Event
+from service.database.models.idempotency import StoredAnswer
 from service.database.models.import_run import ImportRun
 from service.database.models.process import Process
 from service.database.models.round import CampaignRound
@@ -46,6 +47,7 @@ __all__ = [
     "ScheduleFiring",
     "SimulationRun",
     "Source",
+    "StoredAnswer",
     "Surrogate",
     "Upload",
     "User",
