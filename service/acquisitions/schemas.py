@@ -91,6 +91,11 @@ class AcquisitionRequest(Strict):
     configuration: AcquisitionConfiguration = AcquisitionConfiguration()
     seed: int = Field(0, ge=0, lt=2**32)
     surrogate_id: int | None = Field(None, ge=1, description="Null: the campaign's newest.")
+    dry_run: bool = Field(
+        default=False,
+        description="Rank and choose a batch, and propose nothing: look at it at `/preview`. A `budget` that is given "
+        "counts as it is, also above what is left. Kept for 7 days.",
+    )
 
 
 class AcquisitionRoundRead(RunRead):
@@ -99,6 +104,7 @@ class AcquisitionRoundRead(RunRead):
     surrogate_id: int
     backtest_id: int | None = Field(description="The backtest by which `auto` chose; null: there was none.")
     pool_size: int | None
+    dry_run: bool = Field(description="It proposes nothing and is deleted 7 days after its end.")
     frozen_at: datetime | None
     evidence: Evidence
     evidence_sentence: str
@@ -155,6 +161,28 @@ class RankedCandidateRead(BaseModel):
     predicted_std: float
     eligible: bool = Field(description="False for a design that is pending, labelled or a repetition.")
     affordable: bool = Field(description="Whether the budgets paid this candidate alone.")
+
+
+class PreviewedPickRead(BaseModel):
+    """One line of the batch that a dry run would propose; a higher score is better, rank 1 the best."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    rank: int
+    sample_id: int = Field(description="The candidate; for a repetition the labelled sample to be repeated.")
+    is_repetition: bool
+    external_id: str | None
+    source: str
+    planned_features: dict[str, FeatureValue]
+    arm: Arm
+    score: float
+    components: dict[str, Any]
+    predicted: float = Field(description="In the unit of the target.")
+    predicted_std: float
+    reason: str
+    selection_probability: float | None
+    acquisition_cost: Decimal
+    currency: str
 
 
 class RecommendationChangeRead(BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +51,7 @@ def request_round(
     """
     surrogate = _surrogate(session, campaign, request.surrogate_id)
     configuration = request.configuration.model_dump(mode="json")
-    configuration["budget"] = _budget(session, campaign, request.configuration.budget)
+    configuration["budget"] = _budget(session, campaign, request)
     check_configuration(session, campaign, request.configuration)
     backtest = backtests.newest_succeeded(session, campaign.id)
     round_ = AcquisitionRound(
@@ -61,6 +60,7 @@ def request_round(
         backtest_id=backtest.id if backtest else None,
         configuration=configuration,
         seed=request.seed,
+        dry_run=request.dry_run,
         requested_by=actor,
     )
     repository.add_round(session, round_)
@@ -85,10 +85,11 @@ def _surrogate(session: Session, campaign: Campaign, surrogate_id: int | None) -
     return surrogate
 
 
-def _budget(session: Session, campaign: Campaign, wanted: Decimal | None) -> str | None:
-    """The budget of a round: what was asked for, never more than what is left."""
+def _budget(session: Session, campaign: Campaign, request: AcquisitionRequest) -> str | None:
+    """The budget of a round: what was asked for, and unless nothing is spent never more than what is left."""
+    wanted = request.configuration.budget
     remaining = campaigns.remaining_budget(session, campaign)
-    if remaining is None:
+    if remaining is None or (request.dry_run and wanted is not None):
         return None if wanted is None else str(wanted)
     if remaining <= 0:
         message = f"The budget of {campaign.budget:,} {campaign.currency} is used up."
@@ -206,8 +207,11 @@ def recommendations_page(
     return cut_page(rows, request.limit)
 
 
-def newest_rounds(session: Session, campaign: Campaign, *, limit: int) -> Sequence[AcquisitionRound]:
-    return runs_repository.newest(session, AcquisitionRound, campaign.id, limit)
+def newest_rounds(
+    session: Session, campaign: Campaign, *, limit: int, dry_runs: bool = False
+) -> Sequence[AcquisitionRound]:
+    """The newest first; dry runs only where they are asked for."""
+    return repository.newest_rounds(session, campaign.id, limit=limit, dry_runs=dry_runs)
 
 
 def by_round(

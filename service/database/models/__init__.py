@@ -2,6 +2,7 @@
 
 from service.database.models.acquisition import (
     AcquisitionRound,
+    PreviewedPick,
     RankedCandidate,
     Recommendation,
     RecommendationChange,
@@ -15,7 +16,7 @@ from service.database.models.import_run import ImportRun
 from service.database.models.process import Process
 from service.database.models.round import CampaignRound
 from service.database.models.run import RunAttempt, RunCheckpoint
-from service.database.models.sample import LabelChange, Sample, Upload
+from service.database.models.sample import LabelChange, Sample, SampleVeto, Upload
 from service.database.models.schedule import Schedule, ScheduleFiring
 from service.database.models.simulation import SimulationRun
 from service.database.models.valuation import DataValue, Surrogate, ValuationRun
@@ -31,6 +32,7 @@ __all__ = [
     "Event",
     "ImportRun",
     "LabelChange",
+    "PreviewedPick",
     "Process",
     "RankedCandidate",
     "Recommendation",
@@ -39,6 +41,7 @@ __all__ = [
     "RunAttempt",
     "RunCheckpoint",
     "Sample",
+    "SampleVeto",
     "Schedule",
     "ScheduleFiring",
     "SimulationRun",
