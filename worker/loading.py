@@ -83,7 +83,8 @@ class Pool:
 class Snapshot:
     """Everything that a computation needs to know of a campaign, at one moment.
 
-    `repeated_ids` are samples that another one repeats, whatever became of it.
+    `repeated_ids` are samples that another one repeats, whatever became of it; `vetoed_ids` those that no round
+    may propose, by a standing veto.
     """
 
     features: list[FeatureSpec]
@@ -96,6 +97,7 @@ class Snapshot:
     pending: Candidates
     load_case: str | None
     repeated_ids: frozenset[int]
+    vetoed_ids: frozenset[int]
     data_hash: str
 
     @property
@@ -154,7 +156,8 @@ def load_snapshot(
     holdout = samples.labelled(session, campaign.id, splits=[Split.HOLDOUT])
     not_proposable = samples.open_sample_ids(session, campaign.id, OPEN)
     pending = samples.open_sample_ids(session, campaign.id, PENDING)
-    digest = _hash(campaign, [*train, *validation, *holdout], sorted(not_proposable))
+    vetoed = samples.vetoed_ids(session, campaign.id)
+    digest = _hash(campaign, [*train, *validation, *holdout], sorted(not_proposable), sorted(vetoed))
     domain = _Domain(
         design, [Condition.model_validate(item) for item in campaign.target_domain["conditions"]]
     )
@@ -179,6 +182,7 @@ def load_snapshot(
         pending=reader.pending,
         load_case=next((item["name"] for item in campaign.feature_schema if item.get("load_case")), None),
         repeated_ids=samples.repeated_ids(session, campaign.id),
+        vetoed_ids=frozenset(vetoed),
         data_hash=digest.hexdigest(),
     )
 
@@ -332,11 +336,15 @@ class _Reservoir:
             self._priorities = self._priorities[stay]
 
 
-def _hash(campaign: Campaign, found: Iterable[Sample], open_ids: Sequence[int]) -> hashlib._Hash:
+def _hash(
+    campaign: Campaign, found: Iterable[Sample], open_ids: Sequence[int], vetoed_ids: Sequence[int]
+) -> hashlib._Hash:
     """SHA-256 of everything that can change a result, but for the candidates, whose `_lines` follow."""
     digest = hashlib.sha256()
     head = [campaign.feature_schema, campaign.target, campaign.target_domain, list(open_ids)]
     head.append([[source.id, source.name, str(source.acquisition_cost)] for source in campaign.sources])
+    if vetoed_ids:  # rounds without one keep the hash that they had
+        head.append({"vetoed": list(vetoed_ids)})
     digest.update(json.dumps(head, sort_keys=True).encode())
     for sample in found:
         line = [

@@ -19,6 +19,7 @@ from service.database.models import Surrogate as SurrogateRow
 from service.errors import ConflictError
 from service.lifecycles import RunStatus
 from service.runs import repository as runs
+from service.samples import repository as samples_repository
 from service.samples import service as samples
 from service.valuations import repository as valuations
 from service.vocabulary import Arm
@@ -188,6 +189,9 @@ def _proposed(
     if taken:
         message = f"Another round has proposed {len(taken)} of the candidates meanwhile."
         raise ConflictError(message, hint="Request a new round: it leaves out what is proposed.")
+    if vetoed := chosen & samples_repository.vetoed_ids(session, campaign.id):
+        message = f"{len(vetoed)} of the candidates were vetoed meanwhile."
+        raise ConflictError(message, hint="Request a new round: it leaves them out.")
     sample_ids = _with_repetitions(session, campaign, snapshot, ranking)
     rows = recommendation_rows(round_, campaign, snapshot, ranking, sample_ids)
     if rows:

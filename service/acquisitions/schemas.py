@@ -11,8 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from service.campaigns.schemas import STORABLE, Money, Name, Strict
 from service.lifecycles import RecommendationStatus
 from service.runs.schemas import AttemptRead, RunRead
-from service.samples.schemas import FeatureValue, GivenTarget, GivenValue, JsonObject, LabelDefinition
-from service.vocabulary import Arm, Evidence, Strategy
+from service.samples.schemas import (
+    FeatureValue,
+    GivenTarget,
+    GivenValue,
+    JsonObject,
+    LabelDefinition,
+    SampleCreate,
+)
+from service.vocabulary import Arm, Evidence, Split, Strategy
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE]
 SampleIds = Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=10_000)]
@@ -96,6 +103,24 @@ class AcquisitionRequest(Strict):
         description="Rank and choose a batch, and propose nothing: look at it at `/preview`. A `budget` that is given "
         "counts as it is, also above what is left. Kept for 7 days.",
     )
+
+    injected_designs: list[SampleCreate] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="Designs that are not in the pool yet: created as candidates and injected, all or none of it.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        injected = len(self.configuration.injected_sample_ids) + len(self.injected_designs)
+        if injected > self.configuration.batch_size:
+            raise ValueError("more samples are injected than `batch_size` allows: raise it")
+        if self.injected_designs and self.dry_run:
+            raise ValueError("a dry run creates no sample: rank new designs with POST .../scores")
+        for index, design in enumerate(self.injected_designs):
+            if design.target is not None or design.split is not Split.TRAIN:
+                raise ValueError(f"injected design {index} must be a candidate: no target, split train")
+        return self
 
 
 class AcquisitionRoundRead(RunRead):

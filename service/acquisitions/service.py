@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from service.acquisitions import repository
+from service.acquisitions import injections, repository
 from service.acquisitions.configuration import check_configuration
 from service.acquisitions.schemas import (
     AcquisitionRequest,
@@ -50,15 +50,15 @@ def request_round(
         NotFoundError: if the surrogate is not one of this campaign.
     """
     surrogate = _surrogate(session, campaign, request.surrogate_id)
-    configuration = request.configuration.model_dump(mode="json")
-    configuration["budget"] = _budget(session, campaign, request)
-    check_configuration(session, campaign, request.configuration)
+    budget = _budget(session, campaign, request)
+    wanted = injections.with_new_candidates(session, campaign, request, actor=actor)
+    check_configuration(session, campaign, wanted)
     backtest = backtests.newest_succeeded(session, campaign.id)
     round_ = AcquisitionRound(
         campaign_id=campaign.id,
         surrogate_id=surrogate.id,
         backtest_id=backtest.id if backtest else None,
-        configuration=configuration,
+        configuration=wanted.model_dump(mode="json") | {"budget": budget},
         seed=request.seed,
         dry_run=request.dry_run,
         requested_by=actor,

@@ -115,6 +115,12 @@ class Sample(Base):
     labelled_at: Mapped[Moment | None]
 
     source: Mapped[Source] = relationship(lazy="raise", viewonly=True)
+    # Loaded when it is asked for, as samples come in by many ways; lists join it.
+    veto: Mapped[SampleVeto | None] = relationship(
+        lazy="select",
+        viewonly=True,
+        primaryjoin="and_(SampleVeto.sample_id == Sample.id, SampleVeto.lifted_at.is_(None))",
+    )
 
 
 class SampleVeto(Base):
