@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from service import error_handlers, health
+from service import error_handlers, health, raw_bodies
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
 from service.backtests.routes import router as backtests
@@ -27,10 +27,12 @@ from service.metrics.rows import RowFigures
 from service.middleware import BodyLimit, KnownHosts, RequestFrame
 from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
+from service.queue.mailbox import Mailbox
 from service.replays.routes import router as replays
 from service.rounds.routes import router as rounds
 from service.samples.routes import router as samples
 from service.schedules.routes import router as schedules
+from service.scores.routes import router as scores
 from service.settings import Settings, get_settings
 from service.uploads.routes import router as uploads
 from service.valuations.routes import router as valuations
@@ -47,7 +49,9 @@ class Application(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            as_problems(super().openapi())
+            document = super().openapi()
+            as_problems(document)
+            raw_bodies.describe(document)
         return super().openapi()
 
 
@@ -88,7 +92,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks,
+        rounds, schedules, events, webhooks, scores,
     ):  # fmt: skip
         api.include_router(router)
     return api
@@ -106,8 +110,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.sessions = make_session_factory(app.state.engine)
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
+    app.state.mailbox = Mailbox(settings.broker_url)
     app.state.row_figures = RowFigures(app.state.sessions, app.state.queue)
     app.state.event_streams = EventStreams(settings.event_streams)
     yield
     app.state.queue.close()
+    app.state.mailbox.close()
     app.state.engine.dispose()

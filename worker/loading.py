@@ -110,7 +110,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class _Design:
+class Designs:
     """The rows of a campaign as the surrogate sees them: with the source, when there are several."""
 
     specs: list[FeatureSpec]
@@ -147,7 +147,7 @@ def load_snapshot(
 
     Cost: O(samples) time; memory O(labelled rows) + 4 bytes for each encoded number of the pool.
     """
-    design = _design(campaign)
+    design = design_of(campaign)
     if encoder is not None and encoder.features != tuple(design.specs):
         message = "The surrogate was trained for another feature schema."
         raise ConflictError(message, hint="Request a valuation run, then a new round.")
@@ -187,17 +187,18 @@ def load_snapshot(
     )
 
 
-def _design(campaign: Campaign) -> _Design:
+def design_of(campaign: Campaign) -> Designs:
+    """How the rows of the campaign look to its surrogates."""
     features = [Feature.model_validate(feature) for feature in campaign.feature_schema]
     specs = [
         FeatureSpec(feature.name, feature.kind.value, tuple(feature.categories or ())) for feature in features
     ]
     names = {source.id: source.name for source in campaign.sources}
     if len(names) == 1:
-        return _Design(specs, names, None)
+        return Designs(specs, names, None)
     specs.append(FeatureSpec(SOURCE, "categorical", tuple(names.values())))
     tests = [source.name for source in campaign.sources if source.kind is SourceKind.PHYSICAL_TEST]
-    return _Design(specs, names, (tests or list(names.values()))[0])
+    return Designs(specs, names, (tests or list(names.values()))[0])
 
 
 def _features(sample: Sample) -> Row:
@@ -205,7 +206,7 @@ def _features(sample: Sample) -> Row:
     return sample.executed_features or sample.planned_features
 
 
-def _labelled(design: _Design, found: Sequence[Sample], groups: GroupCodes) -> Labelled:
+def _labelled(design: Designs, found: Sequence[Sample], groups: GroupCodes) -> Labelled:
     return Labelled(
         ids=[sample.id for sample in found],
         names=[sample.external_id or f"sample {sample.id}" for sample in found],
@@ -223,7 +224,7 @@ class _CandidateReader:
 
     def __init__(
         self,
-        design: _Design,
+        design: Designs,
         not_proposable: set[int],
         pending: set[int],
         encoder: FeatureEncoder | None,
@@ -295,7 +296,7 @@ def _documents(texts: Sequence[str]) -> list[Row]:
 class _Domain:
     """The conditions of the target domain; none at all are met by nothing."""
 
-    design: _Design
+    design: Designs
     conditions: Sequence[Condition]
 
     def meeting(self, candidates: Iterable[tuple[Row, Row]]) -> list[Row]:

@@ -49,8 +49,8 @@ def request_round(
         InputError: if the configuration names sources, features or samples that the campaign does not have.
         NotFoundError: if the surrogate is not one of this campaign.
     """
-    surrogate = _surrogate(session, campaign, request.surrogate_id)
-    budget = _budget(session, campaign, request)
+    surrogate = surrogate_for(session, campaign, request.surrogate_id)
+    budget = budget_for(session, campaign, request)
     wanted = injections.with_new_candidates(session, campaign, request, actor=actor)
     check_configuration(session, campaign, wanted)
     backtest = backtests.newest_succeeded(session, campaign.id)
@@ -68,7 +68,13 @@ def request_round(
     return round_
 
 
-def _surrogate(session: Session, campaign: Campaign, surrogate_id: int | None) -> Surrogate:
+def surrogate_for(session: Session, campaign: Campaign, surrogate_id: int | None) -> Surrogate:
+    """The surrogate that ranks: the named one, else the newest.
+
+    Raises:
+        ConflictError: if there is none yet, or retention has deleted its network.
+        NotFoundError: if it is not one of this campaign.
+    """
     if surrogate_id is None:
         surrogate = valuations_repository.newest_surrogate(session, campaign.id)
         if surrogate is None:
@@ -85,7 +91,7 @@ def _surrogate(session: Session, campaign: Campaign, surrogate_id: int | None) -
     return surrogate
 
 
-def _budget(session: Session, campaign: Campaign, request: AcquisitionRequest) -> str | None:
+def budget_for(session: Session, campaign: Campaign, request: AcquisitionRequest) -> str | None:
     """The budget of a round: what was asked for, and unless nothing is spent never more than what is left."""
     wanted = request.configuration.budget
     remaining = campaigns.remaining_budget(session, campaign)
