@@ -25,6 +25,8 @@ from service.metrics.requests import RequestTimes
 from service.metrics.routes import router as metrics
 from service.metrics.rows import RowFigures
 from service.middleware import BodyLimit, KnownHosts, RequestFrame
+from service.predictions.routes import router as predictions
+from service.predictions.service import Predictors
 from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
 from service.queue.mailbox import Mailbox
@@ -92,7 +94,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks, scores,
+        rounds, schedules, events, webhooks, scores, predictions,
     ):  # fmt: skip
         api.include_router(router)
     return api
@@ -111,6 +113,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
     app.state.mailbox = Mailbox(settings.broker_url)
+    app.state.predictors = Predictors()
     app.state.row_figures = RowFigures(app.state.sessions, app.state.queue)
     app.state.event_streams = EventStreams(settings.event_streams)
     yield

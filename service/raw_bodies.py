@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from service.predictions.schemas import PredictionRequest
 from service.scores.schemas import ScoreRequest
 
-REQUESTS: tuple[type[BaseModel], ...] = (ScoreRequest,)
+REQUESTS: tuple[type[BaseModel], ...] = (ScoreRequest, PredictionRequest)
 _REFERENCE = "#/components/schemas/{model}"
 
 

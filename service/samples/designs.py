@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
 from service.campaigns.schemas import Label, Strict
 from service.database.models import Campaign
-from service.errors import FieldError, InputError, json_pointer
+from service.errors import FieldError, InputError, TooLargeError, json_pointer
 from service.samples.schemas import GivenValue, SampleCreate
 from service.samples.service import MOST_ERRORS, schema_of
-from service.samples.tables import Row
+from service.samples.tables import UNREADABLE_JSON, Row, read_rows
 from service.samples.validation import SampleSchema, Value, check_sample
 
 
@@ -33,6 +35,33 @@ class Design:
     features: Mapping[str, Value]
     external_id: str | None
     group: str | None
+
+
+def read_designs(
+    campaign: Campaign, content: bytes, content_type: str, *, most: int
+) -> tuple[list[Row], dict[str, Any]]:
+    """Rows of a body, and what a JSON body says beside its `designs`; NDJSON and CSV hold rows only.
+
+    Raises:
+        InputError: if nothing can be read.
+        TooLargeError: if there are more than `most` rows.
+    """
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        return read_rows(content, content_type, schema_of(campaign).features, most=most), {}
+    try:
+        document = json.loads(content or b"null")
+    except UNREADABLE_JSON as error:
+        raise InputError(f"The body is not JSON: {error}.") from error
+    designs = document.pop("designs", None) if isinstance(document, dict) else None
+    if not isinstance(designs, list) or not designs:
+        hint = 'Send {"designs": [{"source": ..., "planned_features": ...}]}.'
+        raise InputError("No list of designs.", hint=hint)
+    if len(designs) > most:
+        raise TooLargeError(f"More than {most:,} designs.", hint="Send them in several requests.")
+    rows: list[Row] = [
+        row if isinstance(row, dict) else [FieldError("", "expects an object")] for row in designs
+    ]
+    return rows, document
 
 
 def check_designs(campaign: Campaign, rows: Sequence[Row]) -> list[Design]:

@@ -13,13 +13,12 @@ from service.acquisitions.configuration import check_configuration
 from service.acquisitions.schemas import AcquisitionRequest
 from service.backtests import service as backtests
 from service.database.models import Campaign
-from service.errors import ConflictError, FieldError, InputError, NotFoundError, TooLargeError, json_pointer
+from service.errors import ConflictError, FieldError, InputError, NotFoundError, json_pointer
 from service.queue.client import QueueClient
 from service.queue.mailbox import Mailbox
 from service.queue.messages import Message, TaskName
-from service.samples.designs import check_designs
-from service.samples.service import schema_of
-from service.samples.tables import UNREADABLE_JSON, Row, read_rows
+from service.samples.designs import check_designs, read_designs
+from service.samples.tables import Row
 from service.scores import repository
 from service.scores.schemas import MOST_DESIGNS, ScoreSettings
 
@@ -35,19 +34,7 @@ def read_request(
     Raises:
         InputError, TooLargeError: if it cannot be read, or has too many rows.
     """
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind != "application/json":
-        rows = read_rows(content, content_type, schema_of(campaign).features, most=MOST_DESIGNS)
-        return ScoreSettings(seed=seed), rows
-    document = _document(content)
-    designs = document.pop("designs", None)
-    if not isinstance(designs, list) or not designs:
-        raise InputError(
-            "No list of designs.", hint='Send {"designs": [{"source": ..., "planned_features": ...}]}.'
-        )
-    if len(designs) > MOST_DESIGNS:
-        raise TooLargeError(f"More than {MOST_DESIGNS:,} designs.", hint="Send them in several requests.")
-    rows = [row if isinstance(row, dict) else [FieldError("", "expects an object")] for row in designs]
+    rows, document = read_designs(campaign, content, content_type, most=MOST_DESIGNS)
     try:
         return ScoreSettings.model_validate({"seed": seed} | document), rows
     except ValidationError as error:
@@ -56,14 +43,6 @@ def read_request(
             for item in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         raise InputError("The request does not fit.", errors=errors) from error
-
-
-def _document(content: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(content or b"null")
-    except UNREADABLE_JSON as error:
-        raise InputError(f"The body is not JSON: {error}.") from error
-    return document if isinstance(document, dict) else {}
 
 
 def question_of(
