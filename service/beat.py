@@ -13,7 +13,7 @@ from threading import Event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from service.acquisitions import simulations
+from service.acquisitions import dry_runs, simulations
 from service.database.clock import database_time
 from service.database.engine import make_engine, make_session_factory, unit_of_work
 from service.errors import UnavailableError
@@ -122,6 +122,7 @@ def tick(sessions: sessionmaker[Session], settings: Settings) -> None:
         events.prune(session, now=now, keep_days=keep_days)
         delivery.prune(session, now=now, keep_days=keep_days)
         processes.forget_silent(session)
+        dry_runs.prune(session, now=now)
         valuations.prune_artefacts(session, now=now, keep_days=settings.artefact_retention_days)
     if fired or steps:
         logger.info("fired %d schedules, made %d steps of rounds", fired, steps)

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service import error_handlers, health
+from service import error_handlers, health, raw_bodies
 from service.accounts.authentication import Authenticator
 from service.accounts.routes import router as accounts
 from service.acquisitions.routes import router as acquisitions
@@ -31,12 +31,16 @@ from service.metrics.requests import RequestTimes
 from service.metrics.routes import router as metrics
 from service.metrics.rows import RowFigures
 from service.middleware import BodyLimit, KnownHosts, RequestFrame
+from service.predictions.routes import router as predictions
+from service.predictions.service import Predictors
 from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
+from service.queue.mailbox import Mailbox
 from service.replays.routes import router as replays
 from service.rounds.routes import router as rounds
 from service.samples.routes import router as samples
 from service.schedules.routes import router as schedules
+from service.scores.routes import router as scores
 from service.settings import Settings, get_settings
 from service.uploads.routes import router as uploads
 from service.valuations.routes import router as valuations
@@ -56,6 +60,7 @@ class Application(FastAPI):
             document = super().openapi()
             as_problems(document)
             describe(document)
+            raw_bodies.describe(document)
         return super().openapi()
 
 
@@ -100,7 +105,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks, accounts,
+        rounds, schedules, events, webhooks, accounts, scores, predictions,
     ):  # fmt: skip
         api.include_router(router)
     api.add_api_route("/openapi.json", _document, include_in_schema=False)
@@ -125,8 +130,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     send_after_commit(app.state.sessions, app.state.queue)
     app.state.authenticator = Authenticator(app.state.sessions, settings)
     app.state.rate_limiter = RateLimiter(app.state.queue)
+    app.state.mailbox = Mailbox(settings.broker_url)
+    app.state.predictors = Predictors()
     app.state.row_figures = RowFigures(app.state.sessions, app.state.queue)
     app.state.event_streams = EventStreams(settings.event_streams)
     yield
     app.state.queue.close()
+    app.state.mailbox.close()
     app.state.engine.dispose()

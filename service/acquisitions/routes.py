@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Response, status
 
-from service.acquisitions import outcomes, service, simulations
+from service.acquisitions import dry_runs, outcomes, service, simulations
 from service.acquisitions.schemas import (
     AcquisitionRequest,
     AcquisitionRoundRead,
     Completion,
     Note,
+    PreviewedPickRead,
     RankedCandidateRead,
     RecommendationChangeRead,
     RecommendationDetail,
@@ -44,7 +45,7 @@ def request_acquisition_round(
     principal: Principal,
     response: Response,
 ) -> AcquisitionRoundRead:
-    """Rank the pool under a budget; follow it at `Location`."""
+    """Rank the pool under a budget; follow it at `Location`. A dry run proposes nothing: see its `/preview`."""
     round_ = service.request_round(session, campaign, request, actor=principal.name)
     response.headers["Location"] = f"/api/v1/acquisition-rounds/{round_.id}"
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -92,6 +93,13 @@ def list_round_recommendations(round_id: int, session: SessionDep, page: PageDep
     """The batch of a round, best first."""
     service.get_round(session, round_id)
     return _page(service.recommendations_page(session, page, round_id=round_id))
+
+
+@router.get("/acquisition-rounds/{round_id}/preview", responses=responses(400, 404, 409))
+def preview_dry_run(round_id: int, session: SessionDep, page: PageDep) -> Page[PreviewedPickRead]:
+    """The batch that a dry run would propose, in its order."""
+    items, more = dry_runs.preview_page(session, round_id, page)
+    return Page(items=items, next_cursor=encode_cursor(items[-1].rank) if more else None)
 
 
 @router.get("/acquisition-rounds/{round_id}/ranking", responses=responses(400, 404))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from service.acquisitions import repository
+from service.acquisitions import injections, repository
 from service.acquisitions.configuration import check_configuration
 from service.acquisitions.schemas import (
     AcquisitionRequest,
@@ -50,17 +49,18 @@ def request_round(
         InputError: if the configuration names sources, features or samples that the campaign does not have.
         NotFoundError: if the surrogate is not one of this campaign.
     """
-    surrogate = _surrogate(session, campaign, request.surrogate_id)
-    configuration = request.configuration.model_dump(mode="json")
-    configuration["budget"] = _budget(session, campaign, request.configuration.budget)
-    check_configuration(session, campaign, request.configuration)
+    surrogate = surrogate_for(session, campaign, request.surrogate_id)
+    budget = budget_for(session, campaign, request)
+    wanted = injections.with_new_candidates(session, campaign, request, actor=actor)
+    check_configuration(session, campaign, wanted)
     backtest = backtests.newest_succeeded(session, campaign.id)
     round_ = AcquisitionRound(
         campaign_id=campaign.id,
         surrogate_id=surrogate.id,
         backtest_id=backtest.id if backtest else None,
-        configuration=configuration,
+        configuration=wanted.model_dump(mode="json") | {"budget": budget},
         seed=request.seed,
+        dry_run=request.dry_run,
         requested_by=actor,
     )
     repository.add_round(session, round_)
@@ -68,7 +68,13 @@ def request_round(
     return round_
 
 
-def _surrogate(session: Session, campaign: Campaign, surrogate_id: int | None) -> Surrogate:
+def surrogate_for(session: Session, campaign: Campaign, surrogate_id: int | None) -> Surrogate:
+    """The surrogate that ranks: the named one, else the newest.
+
+    Raises:
+        ConflictError: if there is none yet, or retention has deleted its network.
+        NotFoundError: if it is not one of this campaign.
+    """
     if surrogate_id is None:
         surrogate = valuations_repository.newest_surrogate(session, campaign.id)
         if surrogate is None:
@@ -85,10 +91,11 @@ def _surrogate(session: Session, campaign: Campaign, surrogate_id: int | None) -
     return surrogate
 
 
-def _budget(session: Session, campaign: Campaign, wanted: Decimal | None) -> str | None:
-    """The budget of a round: what was asked for, never more than what is left."""
+def budget_for(session: Session, campaign: Campaign, request: AcquisitionRequest) -> str | None:
+    """The budget of a round: what was asked for, and unless nothing is spent never more than what is left."""
+    wanted = request.configuration.budget
     remaining = campaigns.remaining_budget(session, campaign)
-    if remaining is None:
+    if remaining is None or (request.dry_run and wanted is not None):
         return None if wanted is None else str(wanted)
     if remaining <= 0:
         message = f"The budget of {campaign.budget:,} {campaign.currency} is used up."
@@ -206,8 +213,11 @@ def recommendations_page(
     return cut_page(rows, request.limit)
 
 
-def newest_rounds(session: Session, campaign: Campaign, *, limit: int) -> Sequence[AcquisitionRound]:
-    return runs_repository.newest(session, AcquisitionRound, campaign.id, limit)
+def newest_rounds(
+    session: Session, campaign: Campaign, *, limit: int, dry_runs: bool = False
+) -> Sequence[AcquisitionRound]:
+    """The newest first; dry runs only where they are asked for."""
+    return repository.newest_rounds(session, campaign.id, limit=limit, dry_runs=dry_runs)
 
 
 def by_round(

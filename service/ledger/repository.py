@@ -29,9 +29,11 @@ class PickRow:
 
 
 def rounds(session: Session, campaign_id: int) -> Sequence[AcquisitionRound]:
-    """Succeeded rounds, oldest first."""
+    """Succeeded rounds, oldest first; dry runs have proposed nothing and do not count."""
     statement = select(AcquisitionRound).where(
-        AcquisitionRound.campaign_id == campaign_id, AcquisitionRound.status == RunStatus.SUCCEEDED
+        AcquisitionRound.campaign_id == campaign_id,
+        AcquisitionRound.status == RunStatus.SUCCEEDED,
+        ~AcquisitionRound.dry_run,
     )
     return session.scalars(statement.order_by(AcquisitionRound.id)).all()
 
@@ -111,7 +113,11 @@ def open_recommendations(session: Session, campaign_id: int) -> int:
 def newest_round(session: Session, campaign_id: int) -> AcquisitionRound | None:
     statement = (
         select(AcquisitionRound)
-        .where(AcquisitionRound.campaign_id == campaign_id, AcquisitionRound.status == RunStatus.SUCCEEDED)
+        .where(
+            AcquisitionRound.campaign_id == campaign_id,
+            AcquisitionRound.status == RunStatus.SUCCEEDED,
+            ~AcquisitionRound.dry_run,
+        )
         .order_by(AcquisitionRound.id.desc())
     )
     return session.scalars(statement.limit(1)).one_or_none()

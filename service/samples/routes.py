@@ -17,7 +17,7 @@ from service.dependencies import (
 )
 from service.pagination import Page, encode_cursor
 from service.problems import responses
-from service.samples import service
+from service.samples import service, vetoes
 from service.samples.hygiene_report import HygieneReport
 from service.samples.schemas import (
     BulkResult,
@@ -26,6 +26,7 @@ from service.samples.schemas import (
     SampleCreate,
     SampleFilter,
     SampleRead,
+    VetoRequest,
 )
 from service.samples.tables import read_rows
 
@@ -121,3 +122,19 @@ def read_sample(sample_id: int, session: SessionDep) -> SampleRead:
 def list_label_changes(sample_id: int, session: SessionDep) -> list[LabelChangeRead]:
     """Every label that the sample ever had, oldest first; the last one is the present one."""
     return [LabelChangeRead.model_validate(row) for row in service.label_changes(session, sample_id)]
+
+
+@router.post("/samples/{sample_id}:veto", responses=responses(404, 409, 422))
+def veto_sample(
+    sample_id: int, request: VetoRequest, session: SessionDep, principal: Principal
+) -> SampleRead:
+    """No later round proposes the candidate, until `:unveto`."""
+    sample = vetoes.veto(session, sample_id, reason=request.reason, actor=principal.name)
+    return service.read(sample, sample.source.name)
+
+
+@router.post("/samples/{sample_id}:unveto", responses=responses(404, 409))
+def unveto_sample(sample_id: int, session: SessionDep, principal: Principal) -> SampleRead:
+    """Let later rounds propose the candidate again."""
+    sample = vetoes.lift(session, sample_id, actor=principal.name)
+    return service.read(sample, sample.source.name)

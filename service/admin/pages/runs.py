@@ -48,7 +48,7 @@ def show_live_runs(campaign: CampaignDep, session: SessionDep) -> HTMLResponse:
 
 def _live(session: SessionDep, campaign: Campaign) -> dict[str, Any]:
     runs = valuations.newest(session, campaign, limit=SHOWN)
-    rounds = acquisitions.newest_rounds(session, campaign, limit=SHOWN)
+    rounds = acquisitions.newest_rounds(session, campaign, limit=SHOWN, dry_runs=True)
     everything: list[AnyRun] = [*runs, *rounds]
     return {
         "live_url": f"/campaigns/{campaign.id}/runs/live",

@@ -3,6 +3,7 @@
 from service.database.models.account import ApiKey, LoginAttempts, User, UserSession
 from service.database.models.acquisition import (
     AcquisitionRound,
+    PreviewedPick,
     RankedCandidate,
     Recommendation,
     RecommendationChange,
@@ -17,7 +18,7 @@ from service.database.models.import_run import ImportRun
 from service.database.models.process import Process
 from service.database.models.round import CampaignRound
 from service.database.models.run import RunAttempt, RunCheckpoint
-from service.database.models.sample import LabelChange, Sample, Upload
+from service.database.models.sample import LabelChange, Sample, SampleVeto, Upload
 from service.database.models.schedule import Schedule, ScheduleFiring
 from service.database.models.simulation import SimulationRun
 from service.database.models.valuation import DataValue, Surrogate, ValuationRun
@@ -35,6 +36,7 @@ __all__ = [
     "ImportRun",
     "LabelChange",
     "LoginAttempts",
+    "PreviewedPick",
     "Process",
     "RankedCandidate",
     "Recommendation",
@@ -43,6 +45,7 @@ __all__ = [
     "RunAttempt",
     "RunCheckpoint",
     "Sample",
+    "SampleVeto",
     "Schedule",
     "ScheduleFiring",
     "SimulationRun",
