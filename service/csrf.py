@@ -29,6 +29,7 @@ async def check(request: Request, expected: str) -> None:
     """
     given = request.headers.get(HEADER) or await _in_form(request)
     if not hmac.compare_digest(given.encode(), expected.encode()):
+        await request.close()  # files that came with the form
         message = "The form does not belong to this session."
         raise ForbiddenError(message, hint="Reload the page and send it again.")
 

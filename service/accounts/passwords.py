@@ -31,7 +31,7 @@ def check_new(password: str, *, name: str) -> None:
 
 
 def _refuse(message: str) -> None:
-    raise InputError("The password cannot be taken.", errors=[FieldError("/password", message)])
+    raise InputError(f"The password {message}.", errors=[FieldError("/password", message)])
 
 
 def hash_password(password: str) -> str:

@@ -28,9 +28,10 @@ from service.vocabulary import Scope
 
 
 def verify_again(request: Request) -> Iterator[None]:
-    """What this process has verified is forgotten after the commit: other processes need some seconds more."""
+    """After a change this process forgets whom it has verified; other processes need some seconds more."""
     yield
-    request.app.state.authenticator.forget()
+    if request.method != "GET":
+        request.app.state.authenticator.forget()
 
 
 def all_campaigns(principal: Principal) -> None:

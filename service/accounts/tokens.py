@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -43,30 +43,27 @@ def stored_secret_key(folder: Path) -> str:
     Raises:
         UnavailableError: if it can be neither read nor written.
     """
-    return read_or_write_private(folder / KEY_FILE, lambda: secrets.token_urlsafe(SECRET_BYTES))
-
-
-def read_or_write_private(path: Path, make: Callable[[], str]) -> str:
-    """What the file holds; else what `make` gives, which the file then holds, with mode 600 from the start."""
+    path = folder / KEY_FILE
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            _write_private(path, make())
+            write_private(path, secrets.token_urlsafe(SECRET_BYTES), replace=False)
         return path.read_text().strip()
     except OSError as error:
         hint = "Set CRASHSCOUT_SECRET_KEY, or choose another folder with CRASHSCOUT_DATA_DIR."
         raise UnavailableError(f"{path} cannot be used: {error.strerror}.", hint=hint) from error
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Whole or not at all, and never over another process's."""
+def write_private(path: Path, text: str, *, replace: bool = True) -> None:
+    """A file of mode 600 from its first byte, whole or not at all; without `replace` the first of two writers wins."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text + "\n")
-    try:
+    if replace:
+        unfinished.replace(path)
+        return
+    with suppress(FileExistsError):
         os.link(unfinished, path)
-    except FileExistsError:
-        pass  # another process was first: its secret counts
-    finally:
-        unfinished.unlink()
+    unfinished.unlink()
