@@ -11,8 +11,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from service.campaigns import service as campaigns
+from service.contract import without_colons
 from service.database.engine import unit_of_work
 from service.database.models import Campaign
 from service.errors import AuthenticationError, ForbiddenError
@@ -90,8 +92,20 @@ def _presented_key(authorization: str) -> str:
 Principal = Annotated[PrincipalInfo, Depends(principal_of)]
 
 
+class _Part(StringConvertor):
+    """A part of a path up to a slash or a colon."""
+
+    regex = "[^/:]+"
+
+
+register_url_convertor("part", _Part())
+
+
 class GuardedRoute(APIRoute):
     """Checks the key before the body is read: dependencies come after it, and strangers could fill the disk."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's
+        super().__init__(without_colons(path), endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

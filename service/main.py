@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from service import error_handlers, health
+from service import contract, error_handlers, health
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
 from service.backtests.routes import router as backtests
@@ -43,11 +43,13 @@ Units stand in the names of fields, money is a decimal with a currency, times ar
 
 
 class Application(FastAPI):
-    """FastAPI whose OpenAPI document tells the truth about errors."""
+    """FastAPI whose OpenAPI document tells the truth about errors, keys and ids."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            as_problems(super().openapi())
+            document = super().openapi()
+            as_problems(document)
+            contract.complete(document)
         return super().openapi()
 
 
