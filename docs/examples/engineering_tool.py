@@ -102,7 +102,8 @@ def sample_of(line: dict[str, str]) -> Document:
 def ask(crashscout: Crashscout, campaign: int) -> int:
     """Value, train and rank; the id of the acquisition round."""
     crashscout.run(f"/campaigns/{campaign}/valuation-runs", {"configuration": {"epochs": 100, "ensemble": 4}})
-    wanted = {"configuration": {"batch_size": 3, "control_fraction": 0}}
+    # New designs only: a service that also doubts old labels would propose to repeat tests.
+    wanted = {"configuration": {"batch_size": 3, "control_fraction": 0, "retests": False}}
     done = crashscout.run(f"/campaigns/{campaign}/acquisition-rounds", wanted)
     print(f"acquisition round {done['id']}: {done['evidence_sentence']}")
     return int(done["id"])
