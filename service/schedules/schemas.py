@@ -122,6 +122,13 @@ class ScheduleCreate(Strict):
 class ScheduleUpdate(Strict):
     """What is given replaces what was; a new trigger comes with its time zone."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"trigger": {"kind": "new_labels", "count": 20}, "time_zone": "Europe/Berlin"}
+        },
+    )
+
     name: Label | None = None
     trigger: Trigger | None = None
     time_zone: TimeZone | None = None

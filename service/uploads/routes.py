@@ -32,9 +32,28 @@ from service.vocabulary import Split
 router = APIRouter(tags=["uploads"], route_class=GuardedRoute)
 # Seconds after which a client may usefully ask again.
 RETRY_AFTER_S = 1
+_EXAMPLE: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "multipart/form-data": {
+                "example": {
+                    "file": "(content of v10146.zip)",
+                    "campaign_id": 1,
+                    "source": "full_vehicle",
+                    "features": '{"body": "sedan"}',
+                }
+            }
+        }
+    }
+}
 
 
-@router.post("/uploads", status_code=status.HTTP_202_ACCEPTED, responses=responses(404, 409, 413, 422))
+@router.post(
+    "/uploads",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=responses(404, 409, 413, 422),
+    openapi_extra=_EXAMPLE,
+)
 def create_upload(
     file: UploadFile,
     campaign_id: Annotated[int, Form()],
