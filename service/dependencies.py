@@ -10,11 +10,13 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from service import csrf
 from service.accounts.authentication import Authenticator
 from service.accounts.principals import Authenticated, PrincipalInfo
 from service.campaigns import service as campaigns
+from service.contract import without_colons
 from service.credentials import credentials_of
 from service.database.campaign_limits import limit
 from service.database.engine import unit_of_work
@@ -100,11 +102,23 @@ def _session(request: Request, principal: Principal) -> Iterator[Session]:
 SessionDep = Annotated[Session, Depends(_session, scope="function")]
 
 
+class _Part(StringConvertor):
+    """A part of a path up to a slash or a colon."""
+
+    regex = "[^/:]+"
+
+
+register_url_convertor("part", _Part())
+
+
 class GuardedRoute(APIRoute):
     """Checks who asks before the body is read: dependencies come after it, and strangers could fill the disk.
 
     Around the route stands what `manners.guard` does for all of them.
     """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's
+        super().__init__(without_colons(path), endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from starlette.exceptions import HTTPException
 
 from service.admin.pages.error import render_error
+from service.contract import methods_of
 from service.errors import (
     ConflictError,
     CrashscoutError,
@@ -108,7 +109,11 @@ def _handle_http(request: Request, error: Exception) -> Response:
     http = cast("HTTPException", error)
     ours = CrashscoutError(str(http.detail))
     ours.status, ours.code = http.status_code, _CODES.get(http.status_code, "http_error")
-    return answer(request, ours, dict(http.headers) if http.headers else None)
+    headers = dict(http.headers or {})
+    # The router names the methods of one route only, where several routes share the address.
+    if http.status_code == 405 and (methods := methods_of(request.app.openapi(), request.url.path)):
+        headers["Allow"] = ", ".join(methods)
+    return answer(request, ours, headers)
 
 
 def _handle_integrity(request: Request, error: Exception) -> Response:

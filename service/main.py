@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service import error_handlers, health, raw_bodies
+from service import contract, error_handlers, health, raw_bodies
 from service.accounts.authentication import Authenticator
 from service.accounts.routes import router as accounts
 from service.acquisitions.routes import router as acquisitions
@@ -53,7 +53,7 @@ Units stand in the names of fields, money is a decimal with a currency, times ar
 
 
 class Application(FastAPI):
-    """FastAPI whose OpenAPI document tells the truth about errors."""
+    """FastAPI whose OpenAPI document tells the truth about errors, keys and ids."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -61,6 +61,7 @@ class Application(FastAPI):
             as_problems(document)
             describe(document)
             raw_bodies.describe(document)
+            contract.complete(document)
         return super().openapi()
 
 

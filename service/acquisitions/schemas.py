@@ -95,6 +95,11 @@ class AcquisitionConfiguration(Strict):
 
 
 class AcquisitionRequest(Strict):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"configuration": {"batch_size": 10, "budget": "1500000"}, "seed": 1}},
+    )
+
     configuration: AcquisitionConfiguration = AcquisitionConfiguration()
     seed: int = Field(0, ge=0, lt=2**32)
     surrogate_id: int | None = Field(None, ge=1, description="Null: the campaign's newest.")
@@ -231,11 +236,19 @@ class SimulationRunRead(RunRead):
 
 
 class Rejection(Strict):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "No such vehicle can be had this year."}}
+    )
+
     reason: Reason = Field(description="Why not; kept for good.")
 
 
 class Note(Strict):
     """An optional word for the history."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "agreed in the meeting of week 12"}}
+    )
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), STORABLE] = ""
 

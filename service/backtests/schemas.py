@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.campaigns.schemas import Money, Strict
 from service.runs.schemas import RunRead
@@ -63,6 +63,16 @@ class BacktestConfiguration(Strict):
 
 
 class BacktestRequest(Strict):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "configuration": {"strategies": ["variance_reduction", "lcmd"], "repeats": 10},
+                "seed": 1,
+            }
+        },
+    )
+
     configuration: BacktestConfiguration = BacktestConfiguration()
     seed: int = Field(0, ge=0, lt=2**32, description="The same seed and data give the same report.")
 

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from service.campaigns.flags import refuse_mixed_up
 from service.campaigns.leaks import known_after_test
 from service.campaigns.oracles import CommandOracle
 from service.errors import InputError
@@ -68,9 +69,15 @@ def _check_bounds(name: str, minimum: float | None, maximum: float | None) -> No
 
 
 class Strict(BaseModel):
-    """A request body: a misspelt field is an error, never ignored."""
+    """A request body: a misspelt field is an error, never ignored, and `true` is no 1."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tell_flags_and_numbers_apart(cls, value: Any) -> Any:  # noqa: ANN401 - what came in
+        refuse_mixed_up(cls, value)
+        return value
 
 
 class Feature(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response, status
@@ -32,6 +33,11 @@ from service.samples.tables import read_rows
 
 router = APIRouter(tags=["samples"], route_class=GuardedRoute)
 
+_EXAMPLE = {
+    "source": "full_vehicle",
+    "planned_features": {"impact_speed_kmh": 56.0, "test_mass_kg": 1810},
+    "target": 25.8,
+}
 _ROW = {"$ref": "#/components/schemas/SampleCreate"}
 _BULK_BODY: dict[str, Any] = {
     "requestBody": {
@@ -42,15 +48,21 @@ _BULK_BODY: dict[str, Any] = {
                     "type": "object",
                     "properties": {"samples": {"type": "array", "items": _ROW}},
                     "required": ["samples"],
-                }
+                },
+                "example": {"samples": [_EXAMPLE]},
             },
-            "application/x-ndjson": {"schema": {"type": "string", "description": "One sample a line."}},
+            "application/x-ndjson": {
+                "schema": {"type": "string", "description": "One sample a line."},
+                "example": json.dumps(_EXAMPLE) + "\n",
+            },
             "text/csv": {
                 "schema": {
                     "type": "string",
                     "description": "Columns external_id, source, split, group, target, label_definition, "
                     "and one per feature (`executed.<feature>` for what was run differently).",
-                }
+                },
+                "example": "external_id,source,impact_speed_kmh,test_mass_kg,target\n"
+                "T-1042,full_vehicle,56.0,1810,25.8\nC-7,full_vehicle,64.0,2250,\n",
             },
         },
     }
