@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from service.admin import actions
+from service.admin.live import note_position
 from service.admin.pages import campaigns, data_values, overview, recommendations, runs
 from service.admin.templates_env import STATIC
 from service.dependencies import principal_of
@@ -13,7 +14,7 @@ from service.dependencies import principal_of
 
 def install(app: FastAPI) -> None:
     """Add pages and static files to the application; only the files are open to everyone."""
-    pages = APIRouter(dependencies=[Depends(principal_of)], include_in_schema=False)
+    pages = APIRouter(dependencies=[Depends(principal_of), Depends(note_position)], include_in_schema=False)
     for module in (campaigns, overview, recommendations, data_values, runs, actions):
         pages.include_router(module.router)
     app.include_router(pages)

@@ -17,13 +17,17 @@ class Flash:
 
 @dataclass(frozen=True)
 class Frame:
-    """What the layout around every page needs; `section` is the current entry of the navigation."""
+    """What the layout around every page needs.
+
+    `section` is the current entry of the navigation, `position` that of the newest event which the page shows.
+    """
 
     title: str
     section: str = ""
     campaign_id: int | None = None
     campaign_name: str = ""
     flash: Flash | None = None
+    position: int | None = None
 
 
 @dataclass(frozen=True)
