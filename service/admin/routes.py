@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service.admin import actions
+from service.admin import actions, backtest_actions, round_actions
 from service.admin.live import note_position
-from service.admin.pages import campaigns, data_values, overview, recommendations, runs
+from service.admin.pages import backtests, campaigns, data_values, ledger, overview, recommendations, runs
 from service.admin.templates_env import STATIC
 from service.dependencies import principal_of
 
@@ -15,7 +15,10 @@ from service.dependencies import principal_of
 def install(app: FastAPI) -> None:
     """Add pages and static files to the application; only the files are open to everyone."""
     pages = APIRouter(dependencies=[Depends(principal_of), Depends(note_position)], include_in_schema=False)
-    for module in (campaigns, overview, recommendations, data_values, runs, actions):
+    for module in (
+        campaigns, overview, recommendations, data_values, ledger, backtests, runs, actions, round_actions,
+        backtest_actions,
+    ):  # fmt: skip
         pages.include_router(module.router)
     app.include_router(pages)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -85,10 +85,13 @@ class StepLine:
 
 @dataclass(frozen=True)
 class RoundView:
-    """Where a round stands; `waits_for` says for what, `deadline` until when."""
+    """Where a round stands; `waits_for` says for what, `deadline` until when.
+
+    `name` goes by its ranking, as recommendations and ledger do; before that it is a new round.
+    """
 
     id: int
-    number: int
+    name: str
     steps: Sequence[StepLine]
     is_open: bool
     waits_for: str

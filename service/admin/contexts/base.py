@@ -63,6 +63,12 @@ class FormField:
     maximum: float | None
     step: str
     options: Sequence[str]
+    is_multiple: bool = False
+
+    @property
+    def chosen(self) -> Sequence[str]:
+        """Of several options, those that are chosen at first."""
+        return self.value.split()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,17 +132,14 @@ def learning_chart(
             for name in names
         ],
         "table": {
-            "columns": [
-                "Surrogate",
-                f"Spent ({currency})",
-                "Results",
-                f"RMSE ({unit})",
-                f"95 % below ({unit})",
-            ]
-            + ["Measured"],
+            "columns": ["Surrogate", f"Spent ({currency})", "Results", *_error_columns(unit)],
             "rows": [_table_row(point) for point in points],
         },
     }
+
+
+def _error_columns(unit: str) -> list[str]:
+    return [f"RMSE ({unit})", f"95 % below ({unit})", "Measured"]
 
 
 def _table_row(point: ErrorPoint) -> list[Any]:

@@ -11,6 +11,7 @@ from itertools import chain
 from service.admin import navigation
 from service.admin.contexts.overview import Task
 from service.admin.formats import money, number
+from service.admin.pages.round_view import round_name
 from service.admin.pages.run_lines import AnyRun
 from service.campaigns.schemas import CampaignSummary
 from service.campaigns.service import CampaignCounts
@@ -77,7 +78,7 @@ def _deadlines(at: Situation) -> Iterator[Task]:
         return
     left = at.round.decide_by - datetime.now(UTC)
     if left < EXPIRES_SOON:
-        text = f"Proposals of round {at.round.id} expire in {_hours(left)}: decide before"
+        text = f"Proposals of {round_name(at.round).lower()} expire in {_hours(left)}: decide before"
         yield Task(text, f"{at.base}/recommendations?status=proposed", "problem")
 
 

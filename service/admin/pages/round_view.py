@@ -29,7 +29,7 @@ def round_view(round_: RoundRead) -> RoundView:
     deadline, text = _deadline(round_)
     return RoundView(
         id=round_.id,
-        number=round_.number,
+        name=round_name(round_),
         steps=[StepLine(step, _state(step, round_)) for step in SHOWN],
         is_open=not round_.step.is_terminal,
         waits_for=_WAITS[round_.step],
@@ -43,6 +43,12 @@ def round_view(round_: RoundRead) -> RoundView:
         can_close=round_.step in CLOSABLE,
         counts=[(status.value, count) for status, count in round_.recommendations.items() if count],
     )
+
+
+def round_name(round_: RoundRead) -> str:
+    """By its ranking, as people see rounds everywhere else."""
+    ranking = round_.acquisition_round_id
+    return "New round" if ranking is None else f"Round {ranking}"
 
 
 def _state(step: RoundStep, round_: RoundRead) -> StepState:

@@ -60,10 +60,10 @@ const crashscout = { charts: {} };
 
   // Points joined and a band around them (low, high) as one group of the legend.
   function band(name, rows, colour, extra) {
-    const edge = { type: "line", symbol: "none", lineStyle: { opacity: 0 }, silent: true, stack: `band ${name}`, stackStrategy: "all", tooltip: { show: false } };
+    const edge = { type: "line", symbol: "none", lineStyle: { opacity: 0 }, itemStyle: { color: colour }, silent: true, stack: `band ${name}`, stackStrategy: "all", tooltip: { show: false } };
     return [
       { ...edge, name, data: rows.map(([x, , low]) => [x, low]) },
-      { ...edge, name, data: rows.map(([x, , low, high]) => [x, high - low]), areaStyle: { color: colour, opacity: 0.16 } },
+      { ...edge, name, data: rows.map(([x, , low, high]) => [x, high - low]), areaStyle: { color: colour, opacity: 0.13 } },
       { type: "line", name, data: rows.map(([x, y]) => [x, y]), symbolSize: 6, lineStyle: { width: 2 }, itemStyle: { color: colour }, ...extra },
     ];
   }

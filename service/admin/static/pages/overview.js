@@ -21,7 +21,7 @@
     return {
       legend: legend(),
       xAxis: axis(`spent (${currency})`, { nameGap: 28, min: 0, axisLabel: { color: theme.muted, formatter: short } }),
-      yAxis: axis(`${name} (${unit})`, { nameGap: 44, min: lowest, axisLabel: { color: theme.muted, formatter: (value) => number(value, 1) } }),
+      yAxis: axis(`${name} (${unit})`, { nameGap: 44, min: lowest, axisLabel: { color: theme.muted, showMinLabel: false, formatter: (value) => number(value, 1) } }),
       tooltip: tooltip(({ data: { point } }) => [
         `Surrogate ${point[4]}`,
         `RMSE ${number(point[1], 2, unit)}, 95 % below ${number(point[2], 2, unit)}`,
