@@ -90,13 +90,11 @@ class BacktestProgressContext(Context):
     Attributes:
         backtest: where it stands.
         live_url: its own address.
-        cancel_url: where it is cancelled.
     """
 
     template: ClassVar[str] = "backtest_progress.html"
     backtest: BacktestLine
     live_url: str
-    cancel_url: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,5 +112,6 @@ class BacktestContext(BacktestProgressContext):
 
     template: ClassVar[str] = "backtest.html"
     frame: Frame
+    cancel_url: str
     list_url: str
     report: ReportView | None

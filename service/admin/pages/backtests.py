@@ -56,6 +56,7 @@ def show_backtest(
     context = BacktestContext(
         **_progress(backtest),
         frame=frame(request, f"Backtest {backtest.id}", section="backtests", campaign=campaign),
+        cancel_url=f"/backtests/{backtest.id}/cancel",
         list_url=_list_url(campaign.id),
         report=report_view(backtest.metrics or {}, campaign) if succeeded else None,
     )
@@ -85,11 +86,7 @@ def _list_url(campaign_id: int) -> str:
 
 def _progress(backtest: Backtest) -> dict[str, Any]:
     line = _line(backtest)
-    return {
-        "backtest": line,
-        "live_url": f"{line.url}/live",
-        "cancel_url": f"/backtests/{backtest.id}/cancel",
-    }
+    return {"backtest": line, "live_url": f"{line.url}/live"}
 
 
 def _line(backtest: Backtest) -> BacktestLine:

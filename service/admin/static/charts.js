@@ -99,14 +99,18 @@ const crashscout = { charts: {} };
   function fillTable(place, { columns, rows }) {
     const table = document.createElement("table");
     const head = table.createTHead().insertRow();
-    for (const name of columns) head.append(Object.assign(document.createElement("th"), { textContent: name, scope: "col" }));
+    const isNumber = (cell) => typeof cell === "number" || cell === null;
+    columns.forEach((name, at) => {
+      const className = rows.length && rows.every((cells) => isNumber(cells[at])) ? "num" : "";
+      head.append(Object.assign(document.createElement("th"), { textContent: name, scope: "col", className }));
+    });
     const body = table.createTBody();
     for (const cells of rows) {
       const row = body.insertRow();
       for (const cell of cells) {
         const place = row.insertCell();
         place.textContent = typeof cell === "number" ? number(cell, Number.isInteger(cell) ? 0 : 3) : cell ?? "–";
-        place.classList.toggle("num", typeof cell === "number" || cell === null);
+        place.classList.toggle("num", isNumber(cell));
       }
     }
     place.replaceChildren(table);

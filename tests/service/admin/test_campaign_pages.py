@@ -15,7 +15,7 @@ from tests.service.admin.html import soup_of, text_of
 from tests.service.admin.rows import Rows, add_campaign, new_campaign, new_run
 
 HOSTILE = "<script>alert(1)</script>"
-PAGES = ["", "/recommendations", "/data-values", "/runs", "/runs/live"]
+PAGES = ["", "/recommendations", "/data-values", "/ledger", "/backtests", "/runs", "/runs/live"]
 
 
 def test_root_leads_to_the_campaigns(dashboard: TestClient) -> None:
