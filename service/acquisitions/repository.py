@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import Float, Interval, Row, cast, delete, func, insert, literal, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from service.database.bulk import copy_rows
@@ -39,6 +39,15 @@ def add_round(session: Session, round_: AcquisitionRound) -> AcquisitionRound:
 
 def get_round(session: Session, round_id: int) -> AcquisitionRound | None:
     return session.get(AcquisitionRound, round_id)
+
+
+def newest_succeeded(session: Session, campaign_id: int) -> AcquisitionRound | None:
+    statement = (
+        select(AcquisitionRound)
+        .where(AcquisitionRound.campaign_id == campaign_id, AcquisitionRound.status == RunStatus.SUCCEEDED)
+        .order_by(AcquisitionRound.id.desc())
+    )
+    return session.scalars(statement.limit(1)).one_or_none()
 
 
 def get_round_for_update(session: Session, round_id: int) -> AcquisitionRound | None:
@@ -188,6 +197,24 @@ def under_way(session: Session, campaign_id: int, source_id: int) -> int:
             Recommendation.campaign_id == campaign_id,
             Sample.source_id == source_id,
             Recommendation.status.in_([RecommendationStatus.ORDERED, RecommendationStatus.RUNNING]),
+        )
+    )
+    return session.scalars(statement).one()
+
+
+def overdue(session: Session, campaign_id: int) -> int:
+    """Ordered or running acquisitions whose source's lead time has passed since they last changed."""
+    due_at = Recommendation.changed_at + cast(Source.lead_time_hours, Float) * literal(
+        timedelta(hours=1), Interval
+    )
+    statement = (
+        select(func.count(Recommendation.id))
+        .join(Recommendation.sample)
+        .join(Sample.source)
+        .where(
+            Recommendation.campaign_id == campaign_id,
+            Recommendation.status.in_([RecommendationStatus.ORDERED, RecommendationStatus.RUNNING]),
+            due_at < func.now(),
         )
     )
     return session.scalars(statement).one()

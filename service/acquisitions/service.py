@@ -220,6 +220,16 @@ def newest_rounds(
     return repository.newest_rounds(session, campaign.id, limit=limit, dry_runs=dry_runs)
 
 
+def newest_succeeded_round(session: Session, campaign: Campaign) -> AcquisitionRound | None:
+    """The ranking whose strategy is asked about now; None before the first."""
+    return repository.newest_succeeded(session, campaign.id)
+
+
+def overdue(session: Session, campaign: Campaign) -> int:
+    """Ordered or running acquisitions that take longer than their source's lead time."""
+    return repository.overdue(session, campaign.id)
+
+
 def by_round(
     session: Session, campaign: Campaign, *, status: RecommendationStatus | None, offset: int, limit: int
 ) -> list[tuple[AcquisitionRound, list[Recommendation]]]:

@@ -7,7 +7,7 @@ request over HTTPS or on the loopback and Origin with every POST anywhere, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from service.acquisitions import service as acquisitions
 from service.acquisitions.schemas import AcquisitionRequest, Rejection
-from service.admin.flash import redirect
+from service.admin.attempts import attempt
 from service.admin.formats import money
 from service.admin.forms import FormDep, parse
 from service.admin.pages.recommendations import recommendations_url
@@ -23,7 +23,7 @@ from service.admin.pages.value_lines import sample_name
 from service.campaigns import service as campaigns
 from service.database.models import Recommendation
 from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep, requires
-from service.errors import ConflictError, CrashscoutError, InputError
+from service.errors import InputError
 from service.lifecycles import RecommendationStatus
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationRequest
@@ -46,7 +46,7 @@ def approve(
         rest = "" if left is None else f", {money(left, row.currency)} of the budget left"
         return f"Approved {sample_name(row.sample)}: {money(row.acquisition_cost, row.currency)} committed{rest}."
 
-    return _attempt(session, _row_url(row, form), change)
+    return attempt(session, _row_url(row, form), change)
 
 
 @router.post("/recommendations/{recommendation_id:int}/reject")
@@ -61,7 +61,7 @@ def reject(
         acquisitions.change(session, row.id, rejected, actor=principal.name, reason=reason)
         return f"Rejected {sample_name(row.sample)}; a later round may propose it again."
 
-    return _attempt(session, _row_url(row, form), change)
+    return attempt(session, _row_url(row, form), change)
 
 
 @router.post("/campaigns/{campaign_id:int}/valuation-runs")
@@ -73,7 +73,7 @@ def request_valuation_run(
         run = valuations.request_run(session, campaign, request, actor=principal.name)
         return f"Valuation {run.id} is queued."
 
-    return _attempt(session, _runs_url(campaign.id), change)
+    return attempt(session, _runs_url(campaign.id), change)
 
 
 @router.post("/campaigns/{campaign_id:int}/acquisition-rounds")
@@ -85,7 +85,7 @@ def request_acquisition_round(
         round_ = acquisitions.request_round(session, campaign, request, actor=principal.name)
         return f"Round {round_.id} is queued."
 
-    return _attempt(session, _runs_url(campaign.id), change)
+    return attempt(session, _runs_url(campaign.id), change)
 
 
 @router.post("/valuation-runs/{run_id:int}/cancel")
@@ -96,7 +96,7 @@ def cancel_valuation_run(run_id: int, session: SessionDep, principal: Principal)
         valuations.cancel(session, run.id, actor=principal.name)
         return f"Valuation {run.id} is being cancelled."
 
-    return _attempt(session, _runs_url(run.campaign_id), change)
+    return attempt(session, _runs_url(run.campaign_id), change)
 
 
 @router.post("/acquisition-rounds/{round_id:int}/cancel")
@@ -107,22 +107,7 @@ def cancel_acquisition_round(round_id: int, session: SessionDep, principal: Prin
         acquisitions.cancel_round(session, round_.id, actor=principal.name)
         return f"Round {round_.id} is being cancelled."
 
-    return _attempt(session, _runs_url(round_.campaign_id), change)
-
-
-def _attempt(session: SessionDep, back: str, change: Callable[[], str]) -> RedirectResponse:
-    """Do it and go back; what the rules refuse is told on the same page, with nothing changed."""
-    try:
-        text = change()
-    except (ConflictError, InputError) as error:
-        session.rollback()
-        return redirect(back, "error", _sentence(error))
-    return redirect(back, "ok", text)
-
-
-def _sentence(error: CrashscoutError) -> str:
-    details = "; ".join(f"{item.pointer.strip('/')}: {item.message}" for item in error.errors)
-    return " ".join(part for part in (error.message, details, error.hint) if part)
+    return attempt(session, _runs_url(round_.campaign_id), change)
 
 
 def _reason(form: Mapping[str, str]) -> str:

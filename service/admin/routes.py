@@ -5,16 +5,29 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service.admin import actions
-from service.admin.pages import campaigns, data_values, login, overview, recommendations, runs
+from service.admin import actions, backtest_actions, round_actions
+from service.admin.live import note_position
+from service.admin.pages import (
+    backtests,
+    campaigns,
+    data_values,
+    ledger,
+    login,
+    overview,
+    recommendations,
+    runs,
+)
 from service.admin.templates_env import STATIC
 from service.dependencies import principal_of
 
 
 def install(app: FastAPI) -> None:
     """Add pages and static files to the application; only the files and the login are open to everyone."""
-    pages = APIRouter(dependencies=[Depends(principal_of)], include_in_schema=False)
-    for module in (campaigns, overview, recommendations, data_values, runs, actions):
+    pages = APIRouter(dependencies=[Depends(principal_of), Depends(note_position)], include_in_schema=False)
+    for module in (
+        campaigns, overview, recommendations, data_values, ledger, backtests, runs, actions, round_actions,
+        backtest_actions,
+    ):  # fmt: skip
         pages.include_router(module.router)
     pages.include_router(login.signed_in_router)
     app.include_router(pages)

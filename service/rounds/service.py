@@ -104,6 +104,11 @@ def open_round(session: Session, campaign: Campaign) -> CampaignRound | None:
     return repository.open_of(session, campaign.id)
 
 
+def newest(session: Session, campaign: Campaign) -> CampaignRound | None:
+    """The open round, else the one that was closed last; None before the first."""
+    return repository.newest(session, campaign.id)
+
+
 def page(session: Session, campaign: Campaign, request: PageRequest) -> tuple[Sequence[CampaignRound], bool]:
     return cut_page(repository.page(session, campaign.id, request), request.limit)
 

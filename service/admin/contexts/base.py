@@ -19,7 +19,8 @@ class Flash:
 class Frame:
     """What the layout around every page needs.
 
-    `section` is the current entry of the navigation, `user` who looks; `signed_in`: they may sign out.
+    `section` is the current entry of the navigation, `position` that of the newest event which the page shows,
+    `user` who looks; `signed_in`: they may sign out.
     """
 
     title: str
@@ -29,6 +30,7 @@ class Frame:
     flash: Flash | None = None
     user: str = ""
     signed_in: bool = False
+    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,12 @@ class FormField:
     maximum: float | None
     step: str
     options: Sequence[str]
+    is_multiple: bool = False
+
+    @property
+    def chosen(self) -> Sequence[str]:
+        """Of several options, those that are chosen at first."""
+        return self.value.split()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from tests.service.admin.html import soup_of, text_of
 from tests.service.admin.rows import Rows, add_campaign, new_campaign, new_run
 
 HOSTILE = "<script>alert(1)</script>"
-PAGES = ["", "/recommendations", "/data-values", "/runs", "/runs/live"]
+PAGES = ["", "/recommendations", "/data-values", "/ledger", "/backtests", "/runs", "/runs/live"]
 
 
 def test_root_leads_to_the_campaigns(dashboard: TestClient) -> None:
@@ -142,12 +142,12 @@ def test_unknown_address_is_a_page_that_says_so(dashboard: TestClient, url: str)
 
 def test_error_page_leads_back_to_our_own_pages_only(dashboard: TestClient) -> None:
     for referer, back in [
-        ("http://localhost/campaigns/1/runs?x=1", "/campaigns/1/runs"),
+        ("http://localhost/campaigns/1/runs?x=1", "/campaigns/1/runs?x=1"),
         ("http://evil.example/campaigns/1", "/campaigns"),
         ("http://localhost/campaigns/999", "/campaigns"),
     ]:
         response = dashboard.get("/campaigns/999", headers={"referer": referer})
-        assert f'<a href="{back}">Back</a>' in response.text
+        assert f'href="{back}">Back</a>' in response.text
 
 
 def test_current_page_is_marked(dashboard: TestClient, rows: Rows) -> None:
