@@ -19,14 +19,15 @@ from service.credentials import credentials_of
 from service.database.campaign_limits import limit
 from service.database.engine import unit_of_work
 from service.database.models import Campaign
-from service.errors import ForbiddenError
+from service.errors import AuthenticationError, ForbiddenError
 from service.pagination import LARGEST_PAGE, PageRequest, decode_cursor
 from service.scopes import requires, scope_of
 from service.settings import Settings
+from service.vocabulary import Scope
 
 __all__ = [
     "CampaignDep", "GuardedRoute", "PageDep", "Principal", "PrincipalInfo", "RawBody", "RawBodyDep", "SessionDep",
-    "SettingsDep", "principal_of", "refuse_cross_site", "requires",
+    "SettingsDep", "principal_of", "refuse_cross_site", "requires", "still_reads",
 ]  # fmt: skip
 
 # A browser says whence a request comes; anything else than these changes nothing here.
@@ -72,6 +73,17 @@ async def _authenticate(request: Request) -> Authenticated:
 
 
 Principal = Annotated[PrincipalInfo, Depends(principal_of)]
+
+
+def still_reads(request: Request, campaign_id: int) -> bool:
+    """Whether who asked may read the campaign even now: answers that last for hours ask again. One transaction."""
+    authenticator: Authenticator = request.app.state.authenticator
+    try:
+        principal = authenticator.authenticate(credentials_of(request)).principal
+    except AuthenticationError:
+        return False
+    own = principal.campaign_ids
+    return Scope.READ in principal.scopes and (own is None or campaign_id in own)
 
 
 def _session(request: Request, principal: Principal) -> Iterator[Session]:
