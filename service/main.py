@@ -34,6 +34,7 @@ from service.replays.routes import router as replays
 from service.rounds.routes import router as rounds
 from service.samples.routes import router as samples
 from service.schedules.routes import router as schedules
+from service.scopes import as_secured
 from service.settings import Settings, get_settings
 from service.uploads.routes import router as uploads
 from service.valuations.routes import router as valuations
@@ -46,11 +47,13 @@ Units stand in the names of fields, money is a decimal with a currency, times ar
 
 
 class Application(FastAPI):
-    """FastAPI whose OpenAPI document tells the truth about errors."""
+    """FastAPI whose OpenAPI document tells the truth about errors and scopes."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            as_problems(super().openapi())
+            document = super().openapi()
+            as_problems(document)
+            as_secured(document, self.routes)
         return super().openapi()
 
 
