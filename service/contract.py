@@ -1,4 +1,4 @@
-"""What FastAPI's own OpenAPI document leaves out: who may ask, which ids exist, and what follows from an answer."""
+"""What FastAPI's own OpenAPI document leaves out: which ids exist, and what follows from an answer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ LARGEST_ID = 2**63 - 1
 _PARAMETER = re.compile(r"\{(\w+)\}")
 # A path whose last variable part is an id of its noun: /api/v1/webhooks/{webhook_id}/deliveries.
 _OF_ONE_ROW = re.compile(r"/api/v1/(?P<noun>[\w-]+)/\{(?P<parameter>\w+_id)\}(?P<rest>.*)")
-_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <API key>`"},
-    "basic": {"type": "http", "scheme": "basic", "description": "The API key as password, with any name."},
-}
 
 
 def without_colons(path: str) -> str:
@@ -25,12 +21,8 @@ def without_colons(path: str) -> str:
 
 
 def complete(document: dict[str, Any]) -> None:
-    """Add to a new document the keys, the bounds of ids, and links from what creates to what reads and changes."""
-    document.setdefault("components", {})["securitySchemes"] = _SCHEMES
-    document["security"] = [{name: []} for name in _SCHEMES]
-    for path, operation in _operations(document):
-        if not path.startswith("/api/"):
-            operation["security"] = []  # health: monitors have no key
+    """Add to a new document the bounds of ids, and links from what creates to what reads and changes."""
+    for _, operation in _operations(document):
         _bound_ids(operation)
     _link(document)
 

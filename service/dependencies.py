@@ -26,10 +26,11 @@ from service.manners import guard
 from service.pagination import LARGEST_PAGE, PageRequest, decode_cursor
 from service.scopes import requires, scope_of
 from service.settings import Settings
+from service.vocabulary import Scope
 
 __all__ = [
     "CampaignDep", "GuardedRoute", "PageDep", "Principal", "PrincipalInfo", "RawBody", "RawBodyDep", "SessionDep",
-    "SettingsDep", "principal_of", "refuse_cross_site", "requires",
+    "SettingsDep", "principal_of", "refuse_cross_site", "requires", "still_reads",
 ]  # fmt: skip
 
 # A browser says whence a request comes; anything else than these changes nothing here.
@@ -85,6 +86,17 @@ async def _authenticate(request: Request) -> Authenticated:
 
 
 Principal = Annotated[PrincipalInfo, Depends(principal_of)]
+
+
+def still_reads(request: Request, campaign_id: int) -> bool:
+    """Whether who asked may read the campaign even now: answers that last for hours ask again. One transaction."""
+    authenticator: Authenticator = request.app.state.authenticator
+    try:
+        principal = authenticator.authenticate(credentials_of(request)).principal
+    except AuthenticationError:
+        return False
+    own = principal.campaign_ids
+    return Scope.READ in principal.scopes and (own is None or campaign_id in own)
 
 
 def _session(request: Request, principal: Principal) -> Iterator[Session]:

@@ -40,6 +40,7 @@ from service.replays.routes import router as replays
 from service.rounds.routes import router as rounds
 from service.samples.routes import router as samples
 from service.schedules.routes import router as schedules
+from service.scopes import as_secured
 from service.scores.routes import router as scores
 from service.settings import Settings, get_settings
 from service.uploads.routes import router as uploads
@@ -53,7 +54,7 @@ Units stand in the names of fields, money is a decimal with a currency, times ar
 
 
 class Application(FastAPI):
-    """FastAPI whose OpenAPI document tells the truth about errors, keys and ids."""
+    """FastAPI whose OpenAPI document tells the truth about errors, keys, scopes and ids."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -62,6 +63,7 @@ class Application(FastAPI):
             describe(document)
             raw_bodies.describe(document)
             contract.complete(document)
+            as_secured(document, self.routes)
         return super().openapi()
 
 

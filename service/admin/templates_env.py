@@ -29,17 +29,18 @@ FILTERS = (
 )
 
 
-# A form that changes something: its tag may hold expressions, and these may hold a `>`.
-POST_FORM = re.compile(
-    r"""<form\b(?=[^>]*\bmethod=["']?post\b)(?:\{\{.*?\}\}|\{%.*?%\}|[^>{])*>""", re.IGNORECASE | re.DOTALL
-)
+# A tag may hold expressions, and these may hold a `>`.
+FORM_TAG = re.compile(r"<form\b(?:\{\{.*?\}\}|\{%.*?%\}|[^>{])*>", re.IGNORECASE | re.DOTALL)
+POSTS = re.compile(r"""\smethod\s*=\s*["']?post\b""", re.IGNORECASE)
 
 
 class TokenInForms(Extension):
     """Gives each `<form method="post">` of a template the hidden field with the token of the session."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002
-        return POST_FORM.sub(lambda form: form[0] + "{{ csrf_field() }}", source)
+        return FORM_TAG.sub(
+            lambda tag: tag[0] + ("{{ csrf_field() }}" if POSTS.search(tag[0]) else ""), source
+        )
 
 
 def csrf_field() -> Markup:

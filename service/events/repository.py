@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
+from service.database.campaign_limits import ALL_CAMPAIGNS
 from service.database.models import Event, Webhook
 from service.database.models.event import EVENT_POSITIONS
 
@@ -24,7 +25,8 @@ def number_new(session: Session) -> int:
     The lock is kept until the commit, so a position becomes visible only after all smaller ones: whoever reads
     up to a position has seen everything before it, in whatever order the writers committed.
     """
-    if not session.scalar(select(select(Event.id).where(Event.position.is_(None)).exists())):
+    waiting = select(select(Event.id).where(Event.position.is_(None)).exists())
+    if not session.scalar(waiting.execution_options(**ALL_CAMPAIGNS)):
         return 0
     if not session.scalar(select(func.pg_try_advisory_xact_lock(NUMBERING_LOCK))):
         return 0
@@ -37,7 +39,7 @@ def number_new(session: Session) -> int:
         update(Event)
         .where(Event.id == numbered.c.id)
         .values(position=numbered.c.position)
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False, **ALL_CAMPAIGNS)
     )
     return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
@@ -56,7 +58,7 @@ def last_position(session: Session) -> int:
 
 def oldest_position(session: Session) -> int | None:
     """The lowest position that is still kept; None when there is none."""
-    return session.scalar(select(func.min(Event.position)))
+    return session.scalar(select(func.min(Event.position)).execution_options(**ALL_CAMPAIGNS))
 
 
 def prune(session: Session, *, before: datetime) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
-from service.dependencies import CampaignDep, GuardedRoute, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, SessionDep, still_reads
 from service.events import service
 from service.events.stream import EventStream, EventStreams
 from service.problems import responses
@@ -36,4 +37,5 @@ def stream_events(
     """Everything that happens in a campaign, as it happens; no event is lost at a reconnect."""
     streams: EventStreams = request.app.state.event_streams
     start = service.start(session, campaign.id, service.parse_position(last_event_id))
-    return EventStream(request.app.state.sessions, campaign.id, start, streams)
+    may_read = partial(still_reads, request, campaign.id)
+    return EventStream(request.app.state.sessions, campaign.id, start, streams, may_read)

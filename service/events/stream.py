@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,8 @@ from service.events.schemas import EventRead
 POLL_S = 0.5
 # Proxies close what is silent; half a minute is the shortest habit among them.
 HEARTBEAT_S = 15.0
+# How often it is asked whether the reader may still read: a revoked key ends its streams.
+CHECK_S = 10.0
 # How long a client waits before it connects again, in ms.
 RETRY_MS = 2000
 
@@ -56,10 +58,16 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(
-        self, sessions: sessionmaker[Session], campaign_id: int, start: service.Start, streams: EventStreams
+        self,
+        sessions: sessionmaker[Session],
+        campaign_id: int,
+        start: service.Start,
+        streams: EventStreams,
+        may_read: Callable[[], bool],
     ) -> None:
+        """A stream of one campaign; it ends when `may_read`, which may query, says no."""
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        super().__init__(_messages(sessions, campaign_id, start), headers=headers)
+        super().__init__(_messages(sessions, campaign_id, start, may_read), headers=headers)
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,13 +76,18 @@ class EventStream(StreamingResponse):
 
 
 async def _messages(
-    sessions: sessionmaker[Session], campaign_id: int, start: service.Start
+    sessions: sessionmaker[Session], campaign_id: int, start: service.Start, may_read: Callable[[], bool]
 ) -> AsyncIterator[str]:
     yield f"retry: {RETRY_MS}\n\n"
     if start.snapshot is not None:
         yield _message(start.position, "snapshot", start.snapshot)
     position, sent_at = start.position, time.monotonic()
+    checked_at = sent_at
     while True:
+        if time.monotonic() - checked_at >= CHECK_S:
+            if not await run_in_threadpool(may_read):
+                return
+            checked_at = time.monotonic()
         events = await run_in_threadpool(_read, sessions, campaign_id, position)
         if events:
             yield "".join(_message(row.position, row.type, row.model_dump(mode="json")) for row in events)

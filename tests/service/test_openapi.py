@@ -75,6 +75,15 @@ def test_every_route_with_an_id_may_answer_404() -> None:
     ] == []
 
 
+def test_every_closed_operation_names_its_scope() -> None:
+    scopes = {f"{method} {path}": operation.get("security") for method, path, operation in OPERATIONS}
+    assert [name for name, security in scopes.items() if API in name and security is None] == []
+    assert scopes[f"GET {API}/campaigns"] == [{"key": ["read"]}]
+    assert scopes[f"POST {API}/recommendations/{{recommendation_id}}:approve"] == [{"key": ["approve"]}]
+    assert scopes[f"GET {API}/me"] == [{"key": []}]
+    assert scopes["GET /health/live"] is None
+
+
 def test_request_bodies_carry_examples() -> None:
     for name in ("CampaignCreate", "SampleCreate", "Completion"):
         assert "example" in DOCUMENT["components"]["schemas"][name]

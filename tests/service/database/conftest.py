@@ -78,6 +78,7 @@ DEFAULTS["webhook_deliveries"] = {
 DEFAULTS["webhook_attempts"] = {
     "number": 1, "started_at": "2027-01-01T00:00Z", "duration_ms": 1, "status_code": 200, "error": "", "answer": "",
 }  # fmt: skip
+DEFAULTS |= {table: {} for table in ("users", "api_keys", "user_sessions", "login_attempts")}
 
 
 class Store:

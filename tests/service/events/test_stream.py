@@ -196,3 +196,19 @@ def test_a_stream_needs_the_key(settings: Settings, campaign_id: int) -> None:
         assert httpx.get(f"{url}{API}/campaigns/{campaign_id}/events").status_code == 401
         with following(url, campaign_id, Authorization=f"Bearer {key}") as reader:
             assert reader.next().event == "snapshot"
+
+
+def test_a_stream_ends_when_its_key_is_revoked(
+    settings: Settings, campaign_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "CHECK_S", 0.05)
+    key = "k3y-of-the-tests-0123456789"
+    administrator = {"Authorization": f"Bearer {key}"}
+    with serving(settings.model_copy(update={"api_key": SecretStr(key)})) as url:
+        document = {"name": "reader", "scopes": ["read"], "campaign_ids": [campaign_id]}
+        made = httpx.post(f"{url}{API}/api-keys", json=document, headers=administrator).json()
+        with following(url, campaign_id, Authorization=f"Bearer {made['key']}") as reader:
+            assert reader.next().event == "snapshot"
+            httpx.post(f"{url}{API}/api-keys/{made['id']}:revoke", headers=administrator).raise_for_status()
+            with pytest.raises(AssertionError, match="the stream has ended"):
+                reader.next()
