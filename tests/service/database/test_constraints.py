@@ -322,3 +322,22 @@ def test_a_sample_has_one_repetition_to_come(store: Any) -> None:
 
 def test_a_person_may_inject_a_pick(store: Any) -> None:
     assert store.recommend(store.sample(), arm="injected")
+
+
+def test_a_key_is_used_once_by_a_principal(store: Any) -> None:
+    store.insert("stored_answers")
+    store.insert("stored_answers", principal_id="key:2")
+    store.insert("stored_answers", key="l")
+    with refused(UniqueViolation, "uq_stored_answers_principal_id_key"):
+        store.insert("stored_answers")
+
+
+@pytest.mark.parametrize("status_code", [199, 400, 500])
+def test_failures_are_not_kept(store: Any, status_code: int) -> None:
+    with refused(CheckViolation, "no_failure_is_kept"):
+        store.insert("stored_answers", status_code=status_code)
+
+
+def test_a_fingerprint_is_a_sha256(store: Any) -> None:
+    with refused(CheckViolation, "fingerprint_is_sha256"):
+        store.insert("stored_answers", fingerprint="0" * 63)
