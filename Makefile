@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 # Its own environment: the auditor needs many packages that nothing else does.
-AUDITOR := pip-audit==2.10.0
+AUDITOR := pip-audit==2.10.1
 ADVISORIES ?= https://api.osv.dev/docs/
 
 .PHONY: help demo test test-fuzz test-faults lint audit serve setup setup-dev browser format migration openapi lock clean

@@ -20,6 +20,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -94,7 +95,7 @@ def beat(
 
     A run that was thought lost, and that nobody has claimed since, is taken back.
     """
-    session.execute(select(func.set_config("lock_timeout", str(LONGEST_WAIT_MS), True)))
+    session.execute(select(func.set_config("lock_timeout", str(LONGEST_WAIT_MS), true())))
     statement = (
         update(kind)
         .where(_ours(kind, run))
