@@ -6,7 +6,11 @@ ARGS ?=
 # What sets up speaks on standard error: standard output belongs to the command (`make demo ARGS=--json`).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fuzz test-contract test-faults lint serve setup setup-dev browser format migration openapi lock clean
+# Its own environment: the auditor needs many packages that nothing else does.
+AUDITOR := pip-audit==2.10.1
+ADVISORIES ?= https://api.osv.dev/docs/
+
+.PHONY: help demo test test-fuzz test-contract test-faults lint audit serve setup setup-dev browser format migration openapi lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +47,13 @@ lint: setup-dev ## Style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+audit: ## Known vulnerabilities of the locked dependencies, by the advisories of osv.dev; says so when it cannot ask
+	@if $(PYTHON) -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=10)' $(ADVISORIES) 2>/dev/null; then \
+	  $(PYTHON) -m venv .audit-venv && .audit-venv/bin/pip install --quiet $(AUDITOR) && \
+	  .audit-venv/bin/pip-audit --vulnerability-service osv --no-deps --disable-pip --requirement constraints.txt; \
+	  status=$$?; rm -rf .audit-venv; exit $$status; \
+	else echo "audit: $(ADVISORIES) cannot be reached, nothing was asked" >&2; fi
+
 browser: ## Chromium for the browser tests (Debian or Ubuntu; needs root)
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 
@@ -78,4 +89,4 @@ lock: ## Pin the newest versions that fit pyproject.toml, in a fresh environment
 	rm -rf .lock-venv
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .lock-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) .lock-venv .audit-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -126,6 +126,7 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
     from service.accounts.bootstrap import secret_key_of
     from service.embedded import default_data_folder
+    from service.http_server import uvicorn_options
     from service.logs import configure_logging
     from service.stack import check_address
 
@@ -139,11 +140,8 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         factory=True,
         host=host,
         port=port,
-        log_config=None,
-        access_log=False,  # `RequestFrame` writes its line with the request's id
-        server_header=False,
-        proxy_headers=False,
         timeout_graceful_shutdown=STREAMS_END_S,
+        **uvicorn_options(),
     )
 
 

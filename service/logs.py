@@ -2,7 +2,8 @@
 
 Every line of a request carries `request_id`; of a run `run_kind`, `run_id`, `campaign_id` and the request that
 asked for it; of a round's own work `round_id`. They follow the work from the API through the rows and messages
-to workers and beat. Secrets of the settings never reach a line.
+to workers and beat. Secrets never reach a line: neither those of the
+settings nor what looks like one (credentials, passwords in addresses, values behind names such as `token`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 _FIELDS: ContextVar[Mapping[str, Any]] = ContextVar("log_fields", default=MappingProxyType({}))
 # The password in an address, wherever it comes from.
 _PASSWORD_IN_URL = re.compile(r"(\w://[^\s:/@]*:)[^\s@]+@")
+# What clients prove themselves with, and what stands behind such a name in a query, a form or a header.
+_CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9+/=._~-]{8,}")
+_NAMED_SECRET = re.compile(
+    r"""(?i)\b((?:[a-z]+[_-])*(?:api[_-]?key|password|passwd|secret|token|cookie|session[_-]?id)["']?\s*[=:]\s*["']?)"""
+    r"""(?!\s)[^\s"'&;,)\]}]+"""
+)
 HIDDEN = "***"
 
 
@@ -51,7 +58,9 @@ class _Lines(logging.Formatter):
     def hide(self, line: str) -> str:
         for secret in self._secrets:
             line = line.replace(secret, HIDDEN)
-        return _PASSWORD_IN_URL.sub(rf"\1{HIDDEN}@", line)
+        line = _PASSWORD_IN_URL.sub(rf"\1{HIDDEN}@", line)
+        line = _CREDENTIALS.sub(rf"\1\2{HIDDEN}", line)
+        return _NAMED_SECRET.sub(rf"\1{HIDDEN}", line)
 
 
 class JsonLines(_Lines):

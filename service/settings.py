@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from service.errors import InputError
+from service.secret_files import FileSource
 
 # Placeholders that `.env.example` and copied recipes carry: never a secret.
 PLACEHOLDERS = frozenset({"changeme", "change-me", "changethis", "secret", "password", ""})
@@ -36,6 +37,18 @@ class Settings(BaseSettings):
     """Every setting with its meaning; outside development a missing or placeholder secret is refused."""
 
     model_config = SettingsConfigDict(env_prefix="CRASHSCOUT_", env_file=".env", extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Files that the environment names stand beside it, before `.env`."""
+        return init_settings, env_settings, FileSource(settings_cls), dotenv_settings, file_secret_settings
 
     environment: Environment = Environment.DEVELOPMENT
     database_url: str = Field("", description="SQLAlchemy URL of Postgres; empty: start an embedded one.")
@@ -185,6 +198,10 @@ class Settings(BaseSettings):
             if missing:
                 message = f"set {', '.join(missing)}: production starts with no default for them"
                 raise ValueError(message)
+            for name, url in (("DATABASE_URL", self.database_url), ("BROKER_URL", self.broker_url)):
+                password = _password_in(url)
+                if password and password.lower() in PLACEHOLDERS:
+                    raise ValueError(f"the password in CRASHSCOUT_{name} is a placeholder: set a secret one")
         return self
 
     def secrets(self) -> list[str]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -95,7 +95,7 @@ def beat(
 
     A run that was thought lost, and that nobody has claimed since, is taken back.
     """
-    session.execute(text(f"SET LOCAL lock_timeout = {LONGEST_WAIT_MS}"))
+    session.execute(select(func.set_config("lock_timeout", str(LONGEST_WAIT_MS), true())))
     statement = (
         update(kind)
         .where(_ours(kind, run))

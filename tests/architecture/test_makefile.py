@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from service.stack import free_port
+
 ROOT = Path(__file__).parents[2]
 # Stands for Python: makes a `.venv` whose programs are as talkative as pip can be.
 FAKE_PYTHON = """#!/bin/sh
@@ -17,6 +19,15 @@ printf '#!/bin/sh\\necho "noise of pip"\\n' > "$3/bin/python"
 printf '#!/bin/sh\\necho "{}"\\n' > "$3/bin/crashscout"
 chmod +x "$3"/bin/*
 """
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_an_audit_that_cannot_ask_says_so_and_fails_nothing() -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}/"
+    made = subprocess.run(
+        ["make", "audit", f"ADVISORIES={nowhere}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert made.stderr == f"audit: {nowhere} cannot be reached, nothing was asked\n"
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")

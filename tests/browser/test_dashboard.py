@@ -91,6 +91,25 @@ def test_charts_are_drawn(watched: Watched, rows: Rows, scheme: str) -> None:
     assert min(colours) > 10
 
 
+def test_a_point_tells_what_it_is_under_the_strict_policy(watched: Watched, rows: Rows) -> None:
+    """The tooltip is built by script: a style or script that the policy refuses would be in `problems`."""
+    page = watched.open(f"/campaigns/{rows.campaign_id}/data-values")
+    expect(page.locator("[data-chart] canvas")).to_have_count(2)
+    place = page.evaluate(
+        """() => {
+            const element = document.querySelector("[data-chart]");
+            const chart = echarts.getInstanceByDom(element);
+            const series = chart.getOption().series.findIndex((one) => one.data.length > 0);
+            const point = chart.getOption().series[series].data[0];
+            const [x, y] = chart.convertToPixel({ seriesIndex: series }, [point[0], point[1]]);
+            const box = element.getBoundingClientRect();
+            return [box.left + x, box.top + y];
+        }"""
+    )
+    page.mouse.move(*place)
+    expect(page.locator("[data-chart]").first).to_contain_text("value")
+
+
 @pytest.mark.parametrize(
     "page_path", ["", "/recommendations", "/data-values", "/ledger", "/backtests", "/runs"]
 )

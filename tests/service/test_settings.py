@@ -131,3 +131,45 @@ def test_a_lone_process_needs_both_engines_named(
 def test_the_example_configuration_cannot_be_started_as_it_is() -> None:
     with pytest.raises(ValidationError):
         Settings(_env_file=ROOT / ".env.example")
+
+
+@pytest.mark.parametrize("name", ["database_url", "broker_url"])
+@pytest.mark.parametrize("password", ["changeme", "SECRET"])
+def test_production_refuses_a_placeholder_in_an_address(name: str, password: str) -> None:
+    scheme = PRODUCTION[name].partition(":")[0]
+    url = f"{scheme}://u:{password}@host/0"
+    with pytest.raises(ValidationError, match=rf"password in CRASHSCOUT_{name.upper()} is a placeholder"):
+        make(**PRODUCTION | {name: url})
+    assert make(**{name: url})
+
+
+def test_a_secret_may_stand_in_a_file(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (elsewhere / "key").write_text(f"{KEY}\n")
+    (elsewhere / "hosts").write_text('["scout.example"]\n')
+    (elsewhere / ".env").write_text("CRASHSCOUT_API_KEY=of-the-env-file-0123456789\n")
+    monkeypatch.setenv("CRASHSCOUT_API_KEY_FILE", "key")
+    monkeypatch.setenv("CRASHSCOUT_ALLOWED_HOSTS_FILE", "hosts")
+    settings = load_settings()
+    assert settings.api_key.get_secret_value() == KEY
+    assert settings.allowed_hosts == ["scout.example"]
+    assert KEY in settings.secrets()
+
+
+def test_a_secret_file_that_is_not_there_is_named(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRASHSCOUT_API_KEY_FILE", "/nowhere/key")
+    with pytest.raises(InputError, match="CRASHSCOUT_API_KEY_FILE=/nowhere/key cannot be read: No such file"):
+        load_settings()
+
+
+def test_a_secret_in_two_places_is_refused(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (elsewhere / "key").write_text(KEY)
+    monkeypatch.setenv("CRASHSCOUT_API_KEY_FILE", "key")
+    monkeypatch.setenv("CRASHSCOUT_API_KEY", KEY)
+    with pytest.raises(InputError, match="Both CRASHSCOUT_API_KEY and CRASHSCOUT_API_KEY_FILE"):
+        load_settings()
+
+
+@pytest.mark.parametrize("proxies", [["*"], ["proxy.example"], ["10.0.0.1/8"]])
+def test_proxies_are_addresses_and_not_everyone(proxies: list[str]) -> None:
+    with pytest.raises(ValidationError, match="expects networks like"):
+        make(trusted_proxies=proxies)

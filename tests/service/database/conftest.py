@@ -79,6 +79,10 @@ DEFAULTS["webhook_attempts"] = {
     "number": 1, "started_at": "2027-01-01T00:00Z", "duration_ms": 1, "status_code": 200, "error": "", "answer": "",
 }  # fmt: skip
 DEFAULTS |= {table: {} for table in ("users", "api_keys", "user_sessions", "login_attempts")}
+DEFAULTS["stored_answers"] = {
+    "principal_id": "key:1", "key": "k", "fingerprint": "0" * 64, "status_code": 201, "headers": Jsonb({}),
+    "body": b"{}",
+}  # fmt: skip
 
 
 class Store:

@@ -353,3 +353,22 @@ def test_one_veto_of_a_sample_stands_at_a_time(store: Any) -> None:
 def test_a_veto_has_a_reason_and_an_order(store: Any, columns: dict[str, Any], constraint: str) -> None:
     with refused(CheckViolation, constraint):
         store.insert("sample_vetoes", campaign_id=store.campaign_id, sample_id=store.sample(), **columns)
+
+
+def test_a_key_is_used_once_by_a_principal(store: Any) -> None:
+    store.insert("stored_answers")
+    store.insert("stored_answers", principal_id="key:2")
+    store.insert("stored_answers", key="l")
+    with refused(UniqueViolation, "uq_stored_answers_principal_id_key"):
+        store.insert("stored_answers")
+
+
+@pytest.mark.parametrize("status_code", [199, 400, 500])
+def test_failures_are_not_kept(store: Any, status_code: int) -> None:
+    with refused(CheckViolation, "no_failure_is_kept"):
+        store.insert("stored_answers", status_code=status_code)
+
+
+def test_a_fingerprint_is_a_sha256(store: Any) -> None:
+    with refused(CheckViolation, "fingerprint_is_sha256"):
+        store.insert("stored_answers", fingerprint="0" * 63)
