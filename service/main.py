@@ -19,6 +19,8 @@ from service.database.engine import make_engine, make_session_factory
 from service.dependencies import principal_of, refuse_cross_site
 from service.events.routes import router as events
 from service.events.stream import EventStreams
+from service.exports.routes import router as exports
+from service.exports.streaming import ExportPlaces
 from service.imports.routes import router as imports
 from service.ledger.routes import router as ledger
 from service.metrics.requests import RequestTimes
@@ -94,7 +96,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks, scores, predictions,
+        rounds, schedules, events, webhooks, scores, predictions, exports,
     ):  # fmt: skip
         api.include_router(router)
     return api
@@ -114,6 +116,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     send_after_commit(app.state.sessions, app.state.queue)
     app.state.mailbox = Mailbox(settings.broker_url)
     app.state.predictors = Predictors()
+    app.state.exports = ExportPlaces()
     app.state.row_figures = RowFigures(app.state.sessions, app.state.queue)
     app.state.event_streams = EventStreams(settings.event_streams)
     yield
