@@ -24,6 +24,9 @@ from benchmarks.api_process import running_api
 from benchmarks.ranking_scale import prepare, vacuum
 from service.database.engine import make_engine, make_session_factory, unit_of_work
 from service.database.models import AcquisitionRound
+from service.samples import repository as samples
+from service.valuations import repository as valuations
+from service.vocabulary import Split
 
 GOAL_MB = 150.0
 FORMATS = ("csv", "ndjson", "parquet")
@@ -63,6 +66,20 @@ def campaign_of(sessions: sessionmaker[Session], round_id: int) -> int:
         return session.get_one(AcquisitionRound, round_id).campaign_id
 
 
+def add_data_values(sessions: sessionmaker[Session], campaign_id: int) -> None:
+    """What the surrogate learned from, which `prepare` leaves out and predictions measure distances to."""
+    with unit_of_work(sessions) as session:
+        surrogate = valuations.newest_surrogate(session, campaign_id)
+        assert surrogate is not None
+        labelled = samples.labelled(session, campaign_id, splits=[Split.TRAIN])
+        even = {"value": 0.0, "weight": 1.0, "spread": 0.0, "value_target_loss": 0.0, "value_transport": 0.0}
+        rows = [
+            {"valuation_run_id": surrogate.valuation_run_id, "sample_id": sample.id, "rank": rank, **even}
+            for rank, sample in enumerate(labelled, 1)
+        ]
+        valuations.insert_values(session, rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path)
@@ -72,6 +89,7 @@ def main() -> None:
         engine = make_engine(api.database_url)
         sessions = make_session_factory(engine)
         campaign_id = campaign_of(sessions, prepare(sessions, arguments.rows, 0))
+        add_data_values(sessions, campaign_id)
         engine.dispose()
         vacuum(api.database_url, "samples")
         base = f"{api.url}/api/v1/campaigns/{campaign_id}"
