@@ -23,6 +23,8 @@ from service.database.engine import make_engine, make_session_factory
 from service.dependencies import principal_of, refuse_cross_site
 from service.events.routes import router as events
 from service.events.stream import EventStreams
+from service.exports.routes import router as exports
+from service.exports.streaming import ExportPlaces
 from service.imports.routes import router as imports
 from service.ledger.routes import router as ledger
 from service.manners.documents import describe
@@ -108,7 +110,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks, accounts, scores, predictions,
+        rounds, schedules, events, webhooks, accounts, scores, predictions, exports,
     ):  # fmt: skip
         api.include_router(router)
     api.add_api_route("/openapi.json", _document, include_in_schema=False)
@@ -135,6 +137,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.rate_limiter = RateLimiter(app.state.queue)
     app.state.mailbox = Mailbox(settings.broker_url)
     app.state.predictors = Predictors()
+    app.state.exports = ExportPlaces()
     app.state.row_figures = RowFigures(app.state.sessions, app.state.queue)
     app.state.event_streams = EventStreams(settings.event_streams)
     yield

@@ -110,6 +110,9 @@ def _load(session: Session, campaign: Campaign, surrogate: Surrogate) -> Predict
     own = {feature["name"] for feature in campaign.feature_schema}
     joined = any(name == SOURCE for name, _, _ in network.encoder.features) and SOURCE not in own
     designs = repository.trained_on(session, surrogate.valuation_run_id)
+    if not designs:
+        message = f"What surrogate {surrogate.id} learned from is not known any more."
+        raise ConflictError(message, hint="Request a valuation run.")
     rows = [{**features, SOURCE: source} if joined else features for features, source in designs]
     support = Support.of(network.encoder.transform(rows), network.encoder.columns)
     return Predictor(surrogate.id, surrogate.artefact_sha256, network, support, joined)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     ARRAY,
@@ -32,6 +32,7 @@ from service.vocabulary import SampleStatus, Split
 # Id, source, planned features, executed features or None, the sample that it repeats, group.
 CandidateRow = Row[int, int, str, str | None, int | None, str | None]
 BLOCK_ROWS = 8192
+Statement = TypeVar("Statement", bound=Select[Any])
 
 
 def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
@@ -114,16 +115,19 @@ def page(session: Session, campaign_id: int, wanted: SampleFilter, request: Page
         .order_by(Sample.id)
         .limit(request.limit + 1)
     )
-    return session.scalars(_filtered(statement, wanted)).all()
+    if wanted.source is not None:
+        statement = statement.join(Source, Source.id == Sample.source_id)
+    return session.scalars(filtered(statement, wanted)).all()
 
 
-def _filtered(statement: Select[Sample], wanted: SampleFilter) -> Select[Sample]:
+def filtered(statement: Statement, wanted: SampleFilter) -> Statement:
+    """The statement with the conditions of a list; it joins sources if one of these is named."""
     for name in ("status", "split", "group", "external_id"):
         value = getattr(wanted, name)
         if value is not None:
             statement = statement.where(getattr(Sample, name) == value)
     if wanted.source is not None:
-        statement = statement.join(Source, Source.id == Sample.source_id).where(Source.name == wanted.source)
+        statement = statement.where(Source.name == wanted.source)
     return statement
 
 

