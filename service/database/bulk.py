@@ -7,7 +7,8 @@ from typing import Any
 
 from psycopg import Connection, sql
 from psycopg import IntegrityError as RefusedRow
-from sqlalchemy import func, select
+from pydantic_core import to_json
+from sqlalchemy import Text, cast, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -45,4 +46,12 @@ def copy_rows(
 def draw_ids(session: Session, kind: type[Base], count: int) -> list[int]:
     """So many new identity keys of the table, ascending: COPY returns none, and takes those it is given."""
     sequence = func.pg_get_serial_sequence(kind.__tablename__, "id")
-    return list(session.scalars(select(func.nextval(sequence)).select_from(func.generate_series(1, count))))
+    drawn = select(func.nextval(sequence).label("id")).select_from(func.generate_series(1, count)).subquery()
+    # As one text: a row for each key costs ten times as much as the key.
+    text = session.scalars(select(func.string_agg(cast(drawn.c.id, Text), ","))).one()
+    return sorted(map(int, text.split(",")))
+
+
+def json_text(document: dict[str, Any] | None) -> str | None:
+    """The document as COPY takes it, a third of the time of the standard library's encoder."""
+    return None if document is None else to_json(document).decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -22,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
-from service.database.bulk import copy_rows, draw_ids
+from service.database.bulk import copy_rows, draw_ids, json_text
 from service.database.models import LabelChange, Recommendation, Sample, Source
 from service.lifecycles import PENDING
 from service.pagination import PageRequest
@@ -36,24 +35,28 @@ BLOCK_ROWS = 8192
 
 def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
     """Insert by COPY; ids in the order of the rows, whose keys are the same attributes of `Sample`."""
-    if not rows:
+    columns = [Sample.__mapper__.columns[key].name for key in rows[0]] if rows else []
+    return insert_lines(session, columns, [tuple(map(_cell, row.values())) for row in rows])
+
+
+def insert_lines(session: Session, columns: Sequence[str], lines: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Insert by COPY; ids in the order of the lines.
+
+    Args:
+        session: the caller's transaction.
+        columns: names in the table, without the id.
+        lines: values in the order of the columns; documents as JSON text.
+    """
+    if not lines:
         return []
-    ids = draw_ids(session, Sample, len(rows))
-    columns = ["id", *(Sample.__mapper__.columns[key].name for key in rows[0])]
-    copy_rows(
-        session,
-        Sample,
-        columns,
-        ((key, *map(_cell, row.values())) for key, row in zip(ids, rows, strict=True)),
-    )
+    ids = draw_ids(session, Sample, len(lines))
+    keyed = ((key, *line) for key, line in zip(ids, lines, strict=True))
+    copy_rows(session, Sample, ["id", *columns], keyed)
     return ids
 
 
-_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-
-
 def _cell(value: Any) -> Any:  # noqa: ANN401 - any column
-    return _json(value) if type(value) is dict else value
+    return json_text(value) if type(value) is dict else value
 
 
 def record_labels(session: Session, sample_ids: Sequence[int], *, actor: str, reason: str) -> None:

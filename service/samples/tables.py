@@ -7,6 +7,8 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 
+from pydantic_core import from_json
+
 from service.campaigns.schemas import Feature
 from service.errors import FieldError, InputError, TooLargeError
 from service.vocabulary import FeatureKind
@@ -52,7 +54,7 @@ def read_rows(body: bytes, content_type: str, features: Mapping[str, Feature], *
 
 def _read_json(text: str) -> Iterator[Row]:
     try:
-        document = json.loads(text or "null")
+        document = _parsed(text or "null")
     except UNREADABLE_JSON as error:
         raise InputError(f"The body is not JSON: {error}.") from error
     rows = document.get("samples") if isinstance(document, dict) else document
@@ -62,12 +64,20 @@ def _read_json(text: str) -> Iterator[Row]:
         yield row if isinstance(row, dict) else [FieldError("", "expects an object")]
 
 
+def _parsed(text: str) -> object:
+    """By the fast parser; what it refuses is read again by the standard library, which takes and tells more."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
+
+
 def _read_ndjson(text: str) -> Iterator[Row]:
     for line in text.split("\n"):  # only that: a JSON text may hold the other line ends of Unicode
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = _parsed(line)
         except UNREADABLE_JSON as error:
             yield [FieldError("", f"not JSON: {error}")]
         else:
