@@ -18,6 +18,8 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
+    type_coerce,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
@@ -31,6 +33,8 @@ from service.vocabulary import SampleStatus, Split
 # Id, source, planned features, executed features or None, the sample that it repeats, group.
 CandidateRow = Row[int, int, str, str | None, int | None, str | None]
 BLOCK_ROWS = 8192
+# Any number that no other advisory lock of two keys uses.
+GROUP_LOCKS = 41
 
 
 def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
@@ -95,16 +99,37 @@ def _is_any_of(column: InstrumentedAttribute[str | None], names: Iterable[str]) 
 
 
 def splits_of_groups(session: Session, campaign_id: int, groups: Iterable[str]) -> dict[str, set[Split]]:
-    """The splits in which each of the named groups stands already."""
-    statement = (
-        select(Sample.group, Sample.split)
-        .where(Sample.campaign_id == campaign_id, _is_any_of(Sample.group, groups))
-        .distinct()
+    """The splits in which each of the named groups stands already.
+
+    One look into the index for each pair: a group may have thousands of rows.
+    """
+    group = (
+        func.unnest(literal(list(groups), ARRAY(String))).table_valued("name", name="wanted").render_derived()
+    )
+    split = func.unnest(literal([split.value for split in Split], ARRAY(String))).table_valued(
+        "name", name="sides"
+    )
+    split = split.render_derived()
+    stands = select(Sample.id).where(
+        Sample.campaign_id == campaign_id,
+        Sample.group == group.c.name,
+        type_coerce(Sample.split, String) == split.c.name,
     )
     found: dict[str, set[Split]] = {}
-    for group, split in session.execute(statement):
-        found.setdefault(str(group), set()).add(split)
+    for name, side in session.execute(
+        select(group.c.name, split.c.name).select_from(group.join(split, true())).where(stands.exists())
+    ):
+        found.setdefault(name, set()).add(Split(side))
     return found
+
+
+def hold_groups(session: Session, campaign_id: int, *, alone: bool) -> None:
+    """Until the transaction ends: groups go into the holdout alone, into the other splits side by side.
+
+    Two campaigns whose ids have the same hash wait for each other, which does no harm.
+    """
+    lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+    session.execute(select(lock(GROUP_LOCKS, func.hashint8(campaign_id))))
 
 
 def page(session: Session, campaign_id: int, wanted: SampleFilter, request: PageRequest) -> Sequence[Sample]:

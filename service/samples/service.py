@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from service.audit import repository as audit
-from service.campaigns import repository as campaigns_repository
 from service.campaigns.schemas import Feature, Target
 from service.database.bulk import json_text
 from service.database.models import Campaign, LabelChange, Sample
@@ -140,7 +139,9 @@ def _refuse_leaks(session: Session, campaign: Campaign, batch: Batch) -> None:
     grouped = list(batch.giving("group"))
     if not grouped:
         return
-    campaigns_repository.lock(session, campaign.id)  # two requests at once must not cut one group
+    # Two requests at once must not cut one group; of those that touch no holdout, none can.
+    alone = any(row["split"] == Split.HOLDOUT for _, row, _ in grouped)
+    repository.hold_groups(session, campaign.id, alone=alone)
     splits = repository.splits_of_groups(session, campaign.id, {group for *_, group in grouped})
     for index, row, group in grouped:
         others = splits.setdefault(group, set())
