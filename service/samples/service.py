@@ -145,7 +145,7 @@ def _refuse_leaks(session: Session, campaign: Campaign, batch: Batch) -> None:
     splits = repository.splits_of_groups(session, campaign.id, {group for *_, group in grouped})
     for index, row, group in grouped:
         others = splits.setdefault(group, set())
-        others.add(row["split"])
+        others.add(Split(row["split"]))
         if Split.HOLDOUT in others and len(others) > 1:
             message = f"group '{group}' would stand in the holdout and in another split: keep groups whole"
             batch.complain(index, "/split", message)
