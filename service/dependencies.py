@@ -16,6 +16,7 @@ from service.campaigns import service as campaigns
 from service.database.engine import unit_of_work
 from service.database.models import Campaign
 from service.errors import AuthenticationError, ForbiddenError
+from service.logs import logged_as
 from service.pagination import LARGEST_PAGE, PageRequest, decode_cursor
 from service.settings import Settings
 from service.vocabulary import Scope
@@ -97,8 +98,10 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            principal_of(request.app.state.settings, request.headers.get("authorization"))
-            return await handle(request)
+            principal = principal_of(request.app.state.settings, request.headers.get("authorization"))
+            # In the log's lines, and in the audit events of the request.
+            with logged_as(principal_id=principal.id):
+                return await handle(request)
 
         return guarded
 

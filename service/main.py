@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from service import error_handlers, health
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
+from service.audit.routes import router as audit
 from service.backtests.routes import router as backtests
 from service.campaigns.routes import library_router as feature_schemas
 from service.campaigns.routes import router as campaigns
@@ -88,7 +89,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks,
+        rounds, schedules, events, webhooks, audit,
     ):  # fmt: skip
         api.include_router(router)
     return api

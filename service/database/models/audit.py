@@ -6,7 +6,6 @@ from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database.base import AskedIn, Base, Created, Document, PrimaryKey
-from service.logs import log_fields
 
 
 class AuditEvent(Base):
@@ -24,9 +23,7 @@ class AuditEvent(Base):
     campaign_id: Mapped[int | None] = mapped_column(BigInteger)
     actor: Mapped[str] = mapped_column(String(200))
     # Null where no request stands behind the change: a worker, the schedule, the command line.
-    principal_id: Mapped[str | None] = mapped_column(
-        String(64), default=lambda: log_fields().get("principal_id")
-    )
+    principal_id: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[AskedIn]
     action: Mapped[str] = mapped_column(String(64))
     entity: Mapped[str] = mapped_column(String(64))
