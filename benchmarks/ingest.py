@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.api_process import RunningApi, running_api
+from benchmarks.api_process import RunningApi, processor_s, running_api
 from benchmarks.ranking_scale import candidates
 from worker.demo.data import SIMULATION, campaign_document
 
@@ -81,12 +81,6 @@ def measure(api: RunningApi, total: int, rows: int, clients: int, form: str) -> 
         "api_processor_us_per_sample": 1e6 * processor / total,
         "goal_met": total / seconds >= GOAL_PER_S,
     }
-
-
-def processor_s(pid: int) -> float:
-    """Processor time of a process so far, from the kernel's own account."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

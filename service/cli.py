@@ -173,7 +173,8 @@ def join_commands(application: typer.Typer) -> None:
 def main() -> None:
     """Run the command line; an expected error is one line on standard error and exit status 2."""
     try:
-        join_commands(app)
+        if sys.argv[1:2] != ["api"]:  # others may be asked for, or listed; it starts faster and smaller alone
+            join_commands(app)
         app()
     except KeyboardInterrupt:  # while commands are being imported; Typer knows of later ones
         sys.exit(130)
