@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from psycopg import Connection, sql
@@ -13,6 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.database.base import Base
+
+# In a statement: a million rows in one would meet the time-out of statements on a busy machine.
+BLOCK_ROWS = 20_000
 
 
 def copy_rows(
@@ -35,10 +39,13 @@ def copy_rows(
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(kind.__tablename__), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
+    lines = iter(rows)
     try:
-        with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+        with connection.cursor() as cursor:
+            while block := list(islice(lines, BLOCK_ROWS)):
+                with cursor.copy(statement) as copy:
+                    for row in block:
+                        copy.write_row(row)
     except RefusedRow as error:  # the session's own statements raise it in this form, and callers expect it
         raise IntegrityError(f"COPY {kind.__tablename__}", None, error) from error
 
