@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -19,50 +20,72 @@ from service.embedded import EmbeddedEngines
 from service.stack import free_port
 
 STARTS_WITHIN_S = 60.0
+LOOK_EVERY_S = 0.02
 
 
 @dataclass(frozen=True)
 class RunningApi:
-    """Where it answers, and the database behind it."""
+    """Where it answers, the database behind it, and how long it took to answer."""
 
     url: str
     database_url: str
     pid: int
+    started_s: float
 
 
 @contextmanager
 def running_api() -> Iterator[RunningApi]:
     """Engines as in production (durable), migrated, and `crashscout api` on a free port of this machine."""
+    with running_apis() as start, start() as api:
+        yield api
+
+
+@contextmanager
+def running_apis() -> Iterator[Callable[[], AbstractContextManager[RunningApi]]]:
+    """The same engines for several processes, each of which the given function starts and ends."""
     with tempfile.TemporaryDirectory(prefix="crashscout-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o711)  # the engines may run as another user
         with EmbeddedEngines(folder) as engines:
             upgrade(engines.database_url)
-            environment = os.environ | {
+            environment = {
                 "CRASHSCOUT_DATABASE_URL": engines.database_url,
                 "CRASHSCOUT_BROKER_URL": engines.broker_url,
                 "CRASHSCOUT_FILES_DIR": str(folder / "files"),
                 "CRASHSCOUT_LOG_LEVEL": "WARNING",
             }
-            port = free_port()
-            command = [sys.executable, "-m", "service.cli", "api", "--port", str(port)]
-            process = subprocess.Popen(command, env=environment)
-            try:
-                url = f"http://127.0.0.1:{port}"
-                _wait_for(url, process)
-                yield RunningApi(url, engines.database_url, process.pid)
-            finally:
-                process.terminate()
-                process.wait()
+            yield partial(_process, engines.database_url, environment)
+
+
+@contextmanager
+def _process(database_url: str, environment: dict[str, str]) -> Iterator[RunningApi]:
+    port = free_port()
+    command = [sys.executable, "-m", "service.cli", "api", "--port", str(port)]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, env=os.environ | environment)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(url, process)
+        yield RunningApi(url, database_url, process.pid, time.perf_counter() - start)
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + STARTS_WITHIN_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/health/ready").is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
+    with httpx.Client(base_url=url) as client:
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if client.get("/health/ready").is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(LOOK_EVERY_S)
     raise SystemExit(f"The API did not come up on {url} within {STARTS_WITHIN_S:.0f} s.")
+
+
+def processor_s(pid: int) -> float:
+    """Processor time of a process so far, from the kernel's own account."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -18,17 +18,19 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.api_process import RunningApi, running_api
+from benchmarks.api_process import RunningApi, processor_s, running_api
 from benchmarks.ranking_scale import candidates
 from worker.demo.data import SIMULATION, campaign_document
 
 GOAL_PER_S = 20_000
 API = "/api/v1"
-CONTENT_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson"}
+CONTENT_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv"}
 
 
 def bodies(total: int, rows: int, form: str) -> list[bytes]:
     """Requests of so many rows each."""
+    if form == "csv":
+        return _csv_bodies(total, rows)
     lines = [
         json.dumps({
             "external_id": f"design-{number}", "source": SIMULATION, "group": group,
@@ -40,6 +42,17 @@ def bodies(total: int, rows: int, form: str) -> list[bytes]:
     if form == "ndjson":
         return ["\n".join(block).encode() for block in blocks]
     return [f'{{"samples": [{",".join(block)}]}}'.encode() for block in blocks]
+
+
+def _csv_bodies(total: int, rows: int) -> list[bytes]:
+    designs = [(group, json.loads(features)) for group, features in candidates(total)]
+    names = list(designs[0][1])
+    header = ",".join(["external_id", "source", "group", *names])
+    lines = [
+        ",".join([f"design-{number}", SIMULATION, group, *(str(design[name]) for name in names)])
+        for number, (group, design) in enumerate(designs)
+    ]
+    return ["\n".join([header, *lines[start : start + rows]]).encode() for start in range(0, total, rows)]
 
 
 def measure(api: RunningApi, total: int, rows: int, clients: int, form: str) -> dict[str, object]:
@@ -68,12 +81,6 @@ def measure(api: RunningApi, total: int, rows: int, clients: int, form: str) -> 
         "api_processor_us_per_sample": 1e6 * processor / total,
         "goal_met": total / seconds >= GOAL_PER_S,
     }
-
-
-def processor_s(pid: int) -> float:
-    """Processor time of a process so far, from the kernel's own account."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

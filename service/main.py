@@ -16,6 +16,7 @@ from service.accounts.authentication import Authenticator
 from service.accounts.routes import router as accounts
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
+from service.audit.routes import router as audit
 from service.backtests.routes import router as backtests
 from service.campaigns.routes import library_router as feature_schemas
 from service.campaigns.routes import router as campaigns
@@ -110,7 +111,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks, accounts, scores, predictions, exports,
+        rounds, schedules, events, webhooks, accounts, scores, predictions, exports, audit,
     ):  # fmt: skip
         api.include_router(router)
     api.add_api_route("/openapi.json", _document, include_in_schema=False)

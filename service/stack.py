@@ -14,8 +14,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from service.accounts.bootstrap import ReadyKey, ready_key, secret_key_of
 from service.addresses import is_loopback
 from service.database.migrate import upgrade
@@ -216,6 +214,8 @@ def _start(command: list[str], log: Path, environment: dict[str, str]) -> subpro
 
 def _wait_until_ready(stack: Stack, *, name: str) -> None:
     """Ask under a `name` that the service goes by: its address need not be one of them."""
+    import httpx  # 8 MB that the API, which starts by this module too, does not need
+
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         for child in stack.children:

@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from service.acquisitions import repository as acquisitions
+from service.audit import repository as audit
 from service.campaigns import service as campaigns
 from service.database.models import AcquisitionRound, Campaign, Source, ValuationRun
 from service.database.models import Surrogate as SurrogateRow
@@ -196,6 +197,10 @@ def _proposed(
     rows = recommendation_rows(round_, campaign, snapshot, ranking, sample_ids)
     if rows:
         acquisitions.insert_recommendations(session, rows, actor=ACTOR)
+        audit.record(
+            session, ACTOR, "propose", "acquisition_rounds", round_.id, campaign_id=campaign.id,
+            after={"recommendations": len(rows)},
+        )  # fmt: skip
     return sample_ids
 
 

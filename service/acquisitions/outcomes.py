@@ -48,6 +48,7 @@ def label(session: Session, sample_id: int, result: Completion, *, actor: str, *
     if sample.status is SampleStatus.LABELLED:
         message = f"Sample {sample.id} has its label already."
         raise ConflictError(message, hint="Add a repetition of the test as a sample of its own.")
+    before = {"status": sample.status}
     _label(session, sample, result)
     samples.record_labels(session, [sample], actor=actor, reason=result.reason)
     audit.record(
@@ -57,7 +58,13 @@ def label(session: Session, sample_id: int, result: Completion, *, actor: str, *
         "sample",
         sample.id,
         campaign_id=sample.campaign_id,
-        after={"target": sample.target, **origin},
+        before=before,
+        after={
+            "status": sample.status,
+            "target": sample.target,
+            "label_definition": sample.label_definition,
+            **origin,
+        },
     )
     return sample
 
@@ -88,6 +95,9 @@ def abandon(session: Session, recommendation_id: int, *, actor: str, reason: str
     )
     sample = samples_repository.get_for_update(session, row.sample_id)
     if sample.status is SampleStatus.CANDIDATE:
-        sample.status = SampleStatus.ABANDONED
-        audit.record(session, actor, "abandon", "sample", sample.id, campaign_id=row.campaign_id)
+        before, sample.status = {"status": sample.status}, SampleStatus.ABANDONED
+        audit.record(
+            session, actor, "abandon", "sample", sample.id, campaign_id=row.campaign_id,
+            before=before, after={"status": sample.status},
+        )  # fmt: skip
     return row

@@ -147,10 +147,11 @@ def cancel(session: Session, round_id: int, *, actor: str) -> CampaignRound:
         ConflictError: if it is closed already.
     """
     round_ = _locked(session, round_id)
+    step = round_.step
     _cancel_runs(session, round_, actor)
     expire(session, round_, actor=actor, reason="the round was cancelled")
-    end(session, round_, RoundEnd.CANCELLED, f"cancelled by {actor} in step {round_.step}")
-    audit.record(session, actor, "cancel", "round", round_.id, campaign_id=round_.campaign_id)
+    end(session, round_, RoundEnd.CANCELLED, f"cancelled by {actor} in step {step}")
+    audit_end(session, round_, "cancel", actor, step)
     return round_
 
 
@@ -177,10 +178,18 @@ def close(session: Session, round_id: int, *, actor: str) -> CampaignRound:
     if round_.step not in CLOSABLE:
         message = f"Round {round_id} is at step {round_.step}: nothing can be closed yet."
         raise ConflictError(message, hint="Wait for its proposals, or cancel it.")
+    step = round_.step
     expire(session, round_, actor=actor, reason="the round was closed")
     end(session, round_, ending_of(session, round_), f"closed by {actor}")
-    audit.record(session, actor, "close", "round", round_.id, campaign_id=round_.campaign_id)
+    audit_end(session, round_, "close", actor, step)
     return round_
+
+
+def audit_end(session: Session, round_: CampaignRound, action: str, actor: str, step: RoundStep) -> None:
+    audit.record(
+        session, actor, action, "round", round_.id, campaign_id=round_.campaign_id,
+        before={"step": step}, after={"step": round_.step, "closed_reason": round_.closed_reason},
+    )  # fmt: skip
 
 
 def expire(session: Session, round_: CampaignRound, *, actor: str, reason: str) -> None:

@@ -92,6 +92,7 @@ def _take(session: Session, round_: CampaignRound, now: datetime) -> bool:
         outcome = Ending(RoundEnd.FAILED, f"step {step}: {error}")
     if isinstance(outcome, Ending):
         service.end(session, round_, outcome.reason, outcome.detail)
+        service.audit_end(session, round_, "end", CLOCK, step)
         return True
     return outcome is not None and repository.move(session, round_, step, outcome, now)
 

@@ -61,11 +61,22 @@ def cancel(session: Session, run: AnyRun, *, actor: str) -> None:
     if run.status.is_terminal:
         message = f"The run has ended already: {run.status}."
         raise ConflictError(message, hint="Only a queued or running one can be cancelled.")
+    before = {"status": run.status}
     run.cancel_requested = True
     if run.status is RunStatus.QUEUED:
         run.progress_message = "cancelled before it started"
         repository.close(session, run, RunStatus.CANCELLED)
-    audit.record(session, actor, "cancel", run.__tablename__, run.id, campaign_id=run.campaign_id)
+    after = {"status": run.status, "cancel_requested": True}
+    audit.record(
+        session,
+        actor,
+        "cancel",
+        run.__tablename__,
+        run.id,
+        campaign_id=run.campaign_id,
+        before=before,
+        after=after,
+    )
 
 
 def history(session: Session, run: AnyRun) -> Sequence[RunAttempt]:

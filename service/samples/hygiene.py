@@ -16,9 +16,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from service.samples.hygiene_report import (
     FeatureOutlier,
@@ -184,6 +181,11 @@ def _clusters(points: Array) -> list[Index]:
 
     One neighbour per point keeps the pairs linear in n, whatever the data are.
     """
+    from scipy.sparse import (
+        coo_array,
+    )  # late, as a web process that is not asked for hygiene need not hold it
+    from scipy.sparse.csgraph import connected_components
+
     if len(points) < 2:
         return []
     distance, neighbour = _nearest(points, points, k=2)
@@ -197,6 +199,8 @@ def _clusters(points: Array) -> list[Index]:
 
 def _nearest(points: Array, wanted: Array, k: int) -> tuple[Array, Index]:
     """(m, k) distances and positions of the k nearest points within 1 in every coordinate; else infinity."""
+    from scipy.spatial import cKDTree
+
     # Not balanced by medians: on columns with many equal values that degenerates.
     tree = cKDTree(points, balanced_tree=False)
     distance, neighbour = tree.query(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -19,10 +18,12 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
+    type_coerce,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
-from service.database.bulk import copy_rows, draw_ids
+from service.database.bulk import copy_rows, draw_ids, json_text
 from service.database.models import LabelChange, Recommendation, Sample, SampleVeto, Source
 from service.lifecycles import PENDING
 from service.pagination import PageRequest
@@ -33,28 +34,34 @@ from service.vocabulary import SampleStatus, Split
 CandidateRow = Row[int, int, str, str | None, int | None, str | None]
 BLOCK_ROWS = 8192
 Statement = TypeVar("Statement", bound=Select[Any])
+# Any number that no other advisory lock of two keys uses.
+GROUP_LOCKS = 41
 
 
 def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
     """Insert by COPY; ids in the order of the rows, whose keys are the same attributes of `Sample`."""
-    if not rows:
+    columns = [Sample.__mapper__.columns[key].name for key in rows[0]] if rows else []
+    return insert_lines(session, columns, [tuple(map(_cell, row.values())) for row in rows])
+
+
+def insert_lines(session: Session, columns: Sequence[str], lines: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Insert by COPY; ids in the order of the lines.
+
+    Args:
+        session: the caller's transaction.
+        columns: names in the table, without the id.
+        lines: values in the order of the columns; documents as JSON text.
+    """
+    if not lines:
         return []
-    ids = draw_ids(session, Sample, len(rows))
-    columns = ["id", *(Sample.__mapper__.columns[key].name for key in rows[0])]
-    copy_rows(
-        session,
-        Sample,
-        columns,
-        ((key, *map(_cell, row.values())) for key, row in zip(ids, rows, strict=True)),
-    )
+    ids = draw_ids(session, Sample, len(lines))
+    keyed = ((key, *line) for key, line in zip(ids, lines, strict=True))
+    copy_rows(session, Sample, ["id", *columns], keyed)
     return ids
 
 
-_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-
-
 def _cell(value: Any) -> Any:  # noqa: ANN401 - any column
-    return _json(value) if type(value) is dict else value
+    return json_text(value) if type(value) is dict else value
 
 
 def record_labels(session: Session, sample_ids: Sequence[int], *, actor: str, reason: str) -> None:
@@ -95,16 +102,37 @@ def _is_any_of(column: InstrumentedAttribute[str | None], names: Iterable[str]) 
 
 
 def splits_of_groups(session: Session, campaign_id: int, groups: Iterable[str]) -> dict[str, set[Split]]:
-    """The splits in which each of the named groups stands already."""
-    statement = (
-        select(Sample.group, Sample.split)
-        .where(Sample.campaign_id == campaign_id, _is_any_of(Sample.group, groups))
-        .distinct()
+    """The splits in which each of the named groups stands already.
+
+    One look into the index for each pair: a group may have thousands of rows.
+    """
+    group = (
+        func.unnest(literal(list(groups), ARRAY(String))).table_valued("name", name="wanted").render_derived()
+    )
+    split = func.unnest(literal([split.value for split in Split], ARRAY(String))).table_valued(
+        "name", name="sides"
+    )
+    split = split.render_derived()
+    stands = select(Sample.id).where(
+        Sample.campaign_id == campaign_id,
+        Sample.group == group.c.name,
+        type_coerce(Sample.split, String) == split.c.name,
     )
     found: dict[str, set[Split]] = {}
-    for group, split in session.execute(statement):
-        found.setdefault(str(group), set()).add(split)
+    for name, side in session.execute(
+        select(group.c.name, split.c.name).select_from(group.join(split, true())).where(stands.exists())
+    ):
+        found.setdefault(name, set()).add(Split(side))
     return found
+
+
+def hold_groups(session: Session, campaign_id: int, *, alone: bool) -> None:
+    """Until the transaction ends: groups go into the holdout alone, into the other splits side by side.
+
+    Two campaigns whose ids have the same hash wait for each other, which does no harm.
+    """
+    lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+    session.execute(select(lock(GROUP_LOCKS, func.hashint8(campaign_id))))
 
 
 def page(session: Session, campaign_id: int, wanted: SampleFilter, request: PageRequest) -> Sequence[Sample]:

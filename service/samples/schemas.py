@@ -160,6 +160,13 @@ class OnError(StrEnum):
     KEEP_GOOD = "keep_good"
 
 
+class BulkAnswer(StrEnum):
+    """How much a bulk request is told about its rows."""
+
+    FULL = "full"
+    SUMMARY = "summary"
+
+
 class RowError(BaseModel):
     pointer: str
     message: str

@@ -4,34 +4,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from service.audit import repository as audit
-from service.campaigns import repository as campaigns_repository
 from service.campaigns.schemas import Feature, Target
+from service.database.bulk import json_text
 from service.database.models import Campaign, LabelChange, Sample
 from service.errors import ConflictError, FieldError, InputError, NotFoundError
 from service.pagination import PageRequest, cut_page
 from service.samples import repository
+from service.samples.batch import Batch, CheckedRow, check_rows, row_of
 from service.samples.hygiene import inspect
 from service.samples.hygiene_report import HygieneReport, HygieneRow
 from service.samples.schemas import (
     BulkResult,
     OnError,
-    RowError,
-    RowResult,
     SampleCreate,
     SampleFilter,
     SampleRead,
 )
 from service.samples.tables import Row
-from service.samples.validation import CheckedSample, SampleSchema, check_sample, parse_sample
+from service.samples.validation import SampleSchema, check_sample
 from service.vocabulary import SampleStatus, Split
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+# Of a row as it is stored; `group` and its like are the table's own names here.
+_COLUMNS = (
+    "campaign_id", "source_id", "upload_id", "external_id", "status", "split", "group_name", "planned_features",
+    "executed_features", "target", "label_definition", "label_details", "provenance", "labelled_at",
+)  # fmt: skip
 # A problem names so many rows at most; the message gives the full count.
 MOST_ERRORS = 500
 
@@ -63,17 +68,17 @@ def create(
     """
     schema = schema_of(campaign)
     checked = check_sample(request, schema)
-    _refuse_leaks(session, campaign, [checked])
-    if checked.errors:
-        raise InputError("The sample does not fit the campaign.", errors=checked.errors)
+    batch = Batch(rows=[row_of(checked)], errors={0: checked.errors} if checked.errors else {})
+    _refuse_leaks(session, campaign, batch)
+    if batch.errors:
+        raise InputError("The sample does not fit the campaign.", errors=batch.errors[0])
     name = request.external_id
     if name and repository.known_external_ids(session, campaign.id, [name]):
         message = f"External id '{name}' exists already in this campaign."
         raise ConflictError(
             message, hint="Choose another (for an upload: test_number), or read the sample of that name."
         )
-    row = _as_row(checked, campaign, schema) | {"upload_id": upload_id}
-    (sample_id,) = repository.insert_many(session, [row])
+    (sample_id,) = _insert(session, campaign, schema, batch, upload_id=upload_id)
     repository.record_labels(session, [sample_id], actor=actor, reason="")
     audit.record(
         session, actor, "create", "sample", sample_id, campaign_id=campaign.id, after={"external_id": name}
@@ -90,18 +95,13 @@ def create_bulk(
         InputError: in mode `reject_all`, naming row, field and remedy of everything that is wrong.
     """
     schema = schema_of(campaign)
-    checked = [_check_row(row, schema) for row in rows]
-    parsed = [row for row in checked if isinstance(row, CheckedSample)]
-    _refuse_duplicates(session, campaign, parsed)
-    _refuse_leaks(session, campaign, parsed)
-    bad = [index for index, result in enumerate(checked) if _errors(result)]
-    if bad and on_error is OnError.REJECT_ALL:
-        raise _bulk_problem(checked, bad)
-    good = [
-        (index, row) for index, row in enumerate(checked) if isinstance(row, CheckedSample) and not row.errors
-    ]
-    ids = repository.insert_many(session, [_as_row(row, campaign, schema) for _, row in good])
-    labelled = [key for key, (_, row) in zip(ids, good, strict=True) if row.target is not None]
+    batch = check_rows(rows, schema)
+    _refuse_duplicates(session, campaign, batch)
+    _refuse_leaks(session, campaign, batch)
+    if batch.errors and on_error is OnError.REJECT_ALL:
+        raise _bulk_problem(batch)
+    ids = _insert(session, campaign, schema, batch)
+    labelled = [key for key, (_, row) in zip(ids, batch.good(), strict=True) if row["target"] is not None]
     repository.record_labels(session, labelled, actor=actor, reason="")
     if ids:
         audit.record(
@@ -111,89 +111,105 @@ def create_bulk(
             "sample",
             ids[0],
             campaign_id=campaign.id,
-            after={"created": len(ids), "rejected": len(bad), "first_id": ids[0], "last_id": ids[-1]},
+            after={
+                "created": len(ids),
+                "rejected": len(batch.errors),
+                "first_id": ids[0],
+                "last_id": ids[-1],
+            },
         )
-    id_of_row = {index: sample_id for (index, _), sample_id in zip(good, ids, strict=True)}
-    results = [_row_result(index, row, id_of_row.get(index)) for index, row in enumerate(checked)]
-    return BulkResult(created=len(ids), rejected=len(bad), results=results)
+    return _bulk_result(batch, ids)
 
 
-def _check_row(row: Row, schema: SampleSchema) -> CheckedSample | list[FieldError]:
-    parsed = row if isinstance(row, list) else parse_sample(row)
-    return check_sample(parsed, schema) if isinstance(parsed, SampleCreate) else parsed
-
-
-def _errors(row: CheckedSample | list[FieldError]) -> list[FieldError]:
-    return row.errors if isinstance(row, CheckedSample) else row
-
-
-def _refuse_duplicates(session: Session, campaign: Campaign, rows: Sequence[CheckedSample]) -> None:
+def _refuse_duplicates(session: Session, campaign: Campaign, batch: Batch) -> None:
     """Complain about external ids that stand twice in the request or exist already."""
-    named = [(row, row.request.external_id) for row in rows if row.request.external_id]
+    named = [(index, name) for index, _, name in batch.giving("external_id")]
     known = repository.known_external_ids(session, campaign.id, [name for _, name in named])
     seen: set[str] = set()
-    for row, name in named:
+    for index, name in named:
         if name in known:
-            row.errors.append(FieldError("/external_id", f"'{name}' exists already in this campaign"))
+            batch.complain(index, "/external_id", f"'{name}' exists already in this campaign")
         elif name in seen:
-            row.errors.append(FieldError("/external_id", f"'{name}' stands twice in this request"))
+            batch.complain(index, "/external_id", f"'{name}' stands twice in this request")
         seen.add(name)
 
 
-def _refuse_leaks(session: Session, campaign: Campaign, rows: Sequence[CheckedSample]) -> None:
+def _refuse_leaks(session: Session, campaign: Campaign, batch: Batch) -> None:
     """Complain about groups on both sides of the holdout: its error would be measured too low."""
-    grouped = [(row, row.request.group) for row in rows if row.request.group]
-    if grouped:  # two requests at once must not put one group on both sides
-        campaigns_repository.lock(session, campaign.id)
-    splits = repository.splits_of_groups(session, campaign.id, {group for _, group in grouped})
-    for row, group in grouped:
+    grouped = list(batch.giving("group"))
+    if not grouped:
+        return
+    # Two requests at once must not cut one group; of those that touch no holdout, none can.
+    alone = any(row["split"] == Split.HOLDOUT for _, row, _ in grouped)
+    repository.hold_groups(session, campaign.id, alone=alone)
+    splits = repository.splits_of_groups(session, campaign.id, {group for *_, group in grouped})
+    for index, row, group in grouped:
         others = splits.setdefault(group, set())
-        others.add(row.request.split)
+        others.add(Split(row["split"]))
         if Split.HOLDOUT in others and len(others) > 1:
             message = f"group '{group}' would stand in the holdout and in another split: keep groups whole"
-            row.errors.append(FieldError("/split", message))
+            batch.complain(index, "/split", message)
 
 
-def _bulk_problem(rows: Sequence[CheckedSample | list[FieldError]], bad: Sequence[int]) -> InputError:
+def _bulk_problem(batch: Batch) -> InputError:
     errors = [
         FieldError(f"/samples/{index}{error.pointer}", error.message)
-        for index in bad
-        for error in _errors(rows[index])
+        for index in sorted(batch.errors)
+        for error in batch.errors[index]
     ]
-    message = f"{len(bad):,} of {len(rows):,} rows are wrong; nothing was stored."
+    message = f"{len(batch.errors):,} of {len(batch.rows):,} rows are wrong; nothing was stored."
     hint = "Mend them, or send on_error=keep_good to store the others."
     return InputError(message, hint=hint, errors=errors[:MOST_ERRORS])
 
 
-def _row_result(index: int, row: CheckedSample | list[FieldError], sample_id: int | None) -> RowResult:
-    name = row.request.external_id if isinstance(row, CheckedSample) else None
-    errors = [RowError(pointer=error.pointer, message=error.message) for error in _errors(row)]
-    status = "rejected" if errors else "created"
-    return RowResult.model_validate(
-        {"row": index, "status": status, "id": sample_id, "external_id": name, "errors": errors}
-    )
+def _bulk_result(batch: Batch, ids: Sequence[int]) -> BulkResult:
+    id_of_row = {index: key for (index, _), key in zip(batch.good(), ids, strict=True)}
+    results = [
+        {
+            "row": index,
+            "status": "rejected" if index in batch.errors else "created",
+            "id": id_of_row.get(index),
+            "external_id": None if row is None else row["external_id"],
+            "errors": [asdict(error) for error in batch.errors.get(index, ())],
+        }
+        for index, row in enumerate(batch.rows)
+    ]
+    counts = {"created": len(ids), "rejected": len(batch.errors)}
+    return BulkResult.model_validate({**counts, "results": results})
 
 
-def _as_row(sample: CheckedSample, campaign: Campaign, schema: SampleSchema) -> dict[str, Any]:
-    request, labelled = sample.request, sample.target is not None
-    return {
-        "campaign_id": campaign.id,
-        "source_id": schema.sources[request.source],
-        "upload_id": None,
-        "external_id": request.external_id,
-        "status": SampleStatus.LABELLED if labelled else SampleStatus.CANDIDATE,
-        "split": request.split,
-        "group": request.group,
-        "planned_features": sample.planned,
-        "executed_features": None if sample.executed is None else {**sample.planned, **sample.executed},
-        "target": sample.target,
-        "label_definition": (request.label_definition or schema.target.label_definition)
-        if labelled
-        else None,
-        "label_details": request.label_details,
-        "provenance": request.provenance,
-        "labelled_at": datetime.now(UTC).isoformat() if labelled else None,
-    }
+def _insert(
+    session: Session, campaign: Campaign, schema: SampleSchema, batch: Batch, *, upload_id: int | None = None
+) -> list[int]:
+    """Store the good rows; their ids, in their order."""
+    now = datetime.now(UTC).isoformat()
+    definition = schema.target.label_definition
+    lines = [
+        (
+            campaign.id,
+            schema.sources[row["source"]],
+            upload_id,
+            row["external_id"],
+            SampleStatus.CANDIDATE if row["target"] is None else SampleStatus.LABELLED,
+            row["split"],
+            row["group"],
+            json_text(row["planned_features"]),
+            _executed_text(row),
+            row["target"],
+            None if row["target"] is None else row["label_definition"] or definition,
+            json_text(row["label_details"]),
+            json_text(row["provenance"]),
+            None if row["target"] is None else now,
+        )
+        for _, row in batch.good()
+    ]
+    return repository.insert_lines(session, _COLUMNS, lines)
+
+
+def _executed_text(row: CheckedRow) -> str | None:
+    """What was not said to have been run differently was run as planned."""
+    executed = row["executed_features"]
+    return None if executed is None else json_text({**row["planned_features"], **executed})
 
 
 def record_labels(session: Session, labelled: Sequence[Sample], *, actor: str, reason: str) -> None:

@@ -59,9 +59,15 @@ def _plain_rule(feature: Feature) -> PlainRule:
     return PlainRule(
         KINDS[feature.kind],
         frozenset(feature.categories or ()) if feature.kind is FeatureKind.CATEGORICAL else None,
-        max(-LARGEST_NUMBER, -LARGEST_NUMBER if feature.minimum is None else feature.minimum),
-        min(LARGEST_NUMBER, LARGEST_NUMBER if feature.maximum is None else feature.maximum),
+        *allowed_range(feature),
     )
+
+
+def allowed_range(given: Feature | Target) -> tuple[float, float]:
+    """Lowest and highest number that is taken, also where the schema names none."""
+    low = -LARGEST_NUMBER if given.minimum is None else max(-LARGEST_NUMBER, given.minimum)
+    high = LARGEST_NUMBER if given.maximum is None else min(LARGEST_NUMBER, given.maximum)
+    return low, high
 
 
 @dataclass

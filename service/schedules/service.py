@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -130,6 +130,7 @@ def update(
         InputError: if its date has passed, or the configuration does not fit the campaign.
     """
     now, changes = database_time(session), request.model_dump(mode="json", exclude_none=True)
+    before = {name: getattr(schedule, name) for name in changes}
     if request.configuration is not None:
         rounds.check(campaign, request.configuration, "/configuration")
         schedule.configuration = changes["configuration"]
@@ -141,7 +142,7 @@ def update(
         if schedule.status is ScheduleStatus.PAUSED:
             schedule.next_due_at = None
     schedule.changed_at = now
-    _audit(session, schedule, "update", actor, changes)
+    _audit(session, schedule, "update", actor, changes, before)
     return schedule
 
 
@@ -178,7 +179,8 @@ def _turn(
     if schedule.status is not expected:
         raise ConflictError(f"Schedule {schedule_id} is {schedule.status}, not {expected}.")
     schedule.status, schedule.next_due_at, schedule.changed_at = wanted, None, datetime.now(UTC)
-    _audit(session, schedule, "pause" if wanted is ScheduleStatus.PAUSED else "resume", actor, None)
+    action = "pause" if wanted is ScheduleStatus.PAUSED else "resume"
+    _audit(session, schedule, action, actor, {"status": wanted}, {"status": expected})
     return schedule
 
 
@@ -190,8 +192,9 @@ def delete(session: Session, schedule_id: int, *, actor: str) -> None:
         ConflictError: if it has ended.
     """
     schedule = changeable(session, schedule_id)
+    before = {"status": schedule.status}
     schedule.status, schedule.next_due_at, schedule.changed_at = ScheduleStatus.ENDED, None, datetime.now(UTC)
-    _audit(session, schedule, "delete", actor, None)
+    _audit(session, schedule, "delete", actor, {"status": schedule.status}, before)
 
 
 def upcoming(session: Session, campaign: Campaign) -> ScheduleRead | None:
@@ -233,8 +236,14 @@ def _labels_missing(session: Session, schedule: Schedule) -> int | None:
 
 
 def _audit(
-    session: Session, schedule: Schedule, action: str, actor: str, after: dict[str, object] | None
+    session: Session,
+    schedule: Schedule,
+    action: str,
+    actor: str,
+    after: Mapping[str, object],
+    before: Mapping[str, object] | None = None,
 ) -> None:
     audit.record(
-        session, actor, action, "schedule", schedule.id, campaign_id=schedule.campaign_id, after=after
-    )
+        session, actor, action, "schedule", schedule.id, campaign_id=schedule.campaign_id,
+        before=None if before is None else dict(before), after=dict(after),
+    )  # fmt: skip

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
 
 from service.errors import InputError
 from service.signals.channel import Channel
@@ -51,6 +50,10 @@ def cfc_filter(channel: Channel, cfc: ChannelFrequencyClass) -> Channel:
             f"CFC {cfc} cannot be made from it.",
             hint="Give the unfiltered channel.",
         )
+    from scipy.signal import (
+        sosfiltfilt,
+    )  # 80 MB and a second: a web process that filters nothing is spared them
+
     _check_rate_and_length(channel, cfc)
     filtered = sosfiltfilt(
         _sections(cfc, channel.sample_rate_hz), channel.values, padtype="odd", padlen=_padding(channel)
@@ -61,6 +64,8 @@ def cfc_filter(channel: Channel, cfc: ChannelFrequencyClass) -> Channel:
 @lru_cache(maxsize=64)
 def _sections(cfc: int, sample_rate_hz: float) -> NDArray[np.float64]:
     """The filter's coefficients: of a fleet of equal records they are the same, and cost more than filtering."""
+    from scipy.signal import butter
+
     return np.asarray(butter(2, DESIGN_FACTOR * cfc, fs=sample_rate_hz, output="sos"), dtype=np.float64)
 
 

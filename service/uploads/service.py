@@ -200,12 +200,14 @@ def accept(
             for item in made
             if item.request is not None
         ]
+    before = {"status": upload.status}
     upload.status, upload.decided_at = UploadStatus.ACCEPTED, datetime.now(UTC)
     upload.request, upload.error_code, upload.error_message = wanted.model_dump(mode="json"), None, None
     upload.sample_ids = {item.proposal.occupant: sample.id for item, sample in zip(made, stored, strict=True)}
     audit.record(
-        session, actor, "accept", "upload", upload.id, campaign_id=campaign.id, after=upload.sample_ids
-    )
+        session, actor, "accept", "upload", upload.id, campaign_id=campaign.id,
+        before=before, after={"status": upload.status, "sample_ids": upload.sample_ids},
+    )  # fmt: skip
     return upload, stored
 
 
@@ -283,6 +285,7 @@ def reject(session: Session, upload_id: int, *, reason: str, actor: str) -> Uplo
         NotFoundError, TransitionError: no such upload, or not one that waits for a decision.
     """
     upload = _locked(session, upload_id, UploadStatus.REJECTED)
+    before = {"status": upload.status}
     upload.status, upload.decided_at = UploadStatus.REJECTED, datetime.now(UTC)
     upload.error_message = reason or None
     audit.record(
@@ -292,7 +295,8 @@ def reject(session: Session, upload_id: int, *, reason: str, actor: str) -> Uplo
         "upload",
         upload.id,
         campaign_id=upload.campaign_id,
-        after={"reason": reason},
+        before=before,
+        after={"status": upload.status, "reason": reason},
     )
     return upload
 
@@ -338,8 +342,17 @@ def relabel_samples(session: Session, upload_id: int) -> None:
             kept.append(f"{occupant}: no label by {upload.label_definition} ({reason})")
             continue
         sample = samples_repository.get_for_update(session, sample_id)
+        before = _label_of(sample)
         sample.target, sample.label_definition = value, seat["label_definition"]
         sample.label_details = label_details(seat)
         samples.record_labels(session, [sample], actor="relabelling", reason=f"upload {upload.id}")
+        audit.record(
+            session, "relabelling", "relabel", "sample", sample.id, campaign_id=sample.campaign_id,
+            before=before, after=_label_of(sample) | {"upload_id": upload.id},
+        )  # fmt: skip
     upload.error_code = "label_kept" if kept else None
     upload.error_message = "; ".join(kept)[:2000] or None
+
+
+def _label_of(sample: Sample) -> dict[str, Any]:
+    return {"target": sample.target, "label_definition": sample.label_definition}

@@ -86,10 +86,11 @@ def update(
     if request.is_active and not webhook.is_active:
         webhook.seen_position = _now_position(session)
     changes = request.model_dump(exclude_none=True)
+    before = {name: getattr(webhook, name) for name in changes if name != "secret"}
     for name, value in changes.items():
         setattr(webhook, name, value)
     told = {name: "changed" if name == "secret" else value for name, value in changes.items()}
-    _audit(session, webhook, "update", actor, told)
+    _audit(session, webhook, "update", actor, told, before)
     return webhook
 
 
@@ -100,7 +101,7 @@ def delete(session: Session, webhook_id: int, *, actor: str) -> None:
         NotFoundError: if there is none with this id.
     """
     webhook = _locked(session, webhook_id)
-    _audit(session, webhook, "delete", actor, {"url": webhook.url})
+    _audit(session, webhook, "delete", actor, None, {"url": webhook.url, "events": webhook.events})
     repository.remove(session, webhook_id)
 
 
@@ -156,5 +157,21 @@ def replay(session: Session, delivery_id: int, *, actor: str) -> WebhookDelivery
     return get_delivery(session, new_id)
 
 
-def _audit(session: Session, webhook: Webhook, action: str, actor: str, after: dict[str, object]) -> None:
-    audit.record(session, actor, action, "webhook", webhook.id, campaign_id=webhook.campaign_id, after=after)
+def _audit(
+    session: Session,
+    webhook: Webhook,
+    action: str,
+    actor: str,
+    after: dict[str, object] | None,
+    before: dict[str, object] | None = None,
+) -> None:
+    audit.record(
+        session,
+        actor,
+        action,
+        "webhook",
+        webhook.id,
+        campaign_id=webhook.campaign_id,
+        before=before,
+        after=after,
+    )

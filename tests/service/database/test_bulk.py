@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
+from service.database import bulk
 from service.database.bulk import copy_rows
 from service.database.engine import unit_of_work
 from service.database.models import Campaign, Source
@@ -39,6 +40,18 @@ def test_rows_come_out_as_they_went_in_after_what_was_pending(sessions: sessionm
         found = session.execute(select(Source.name, Source.acquisition_cost).order_by(Source.id)).all()
     assert [name for name, _ in found] == ["first", *AWKWARD]
     assert {cost for _, cost in found} == {Decimal("12.50")}
+
+
+def test_more_rows_than_one_statement_takes_all_go_in(
+    sessions: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "BLOCK_ROWS", 2)
+    with unit_of_work(sessions) as session:
+        parent = campaign()
+        session.add(parent)
+        session.flush()
+        copy_rows(session, Source, COLUMNS, iter(rows(parent.id, AWKWARD)))
+    assert stored(sessions) == len(AWKWARD)
 
 
 def test_a_rollback_takes_the_rows_back(sessions: sessionmaker[Session]) -> None:

@@ -130,6 +130,14 @@ def test_keep_good_stores_the_others(client: TestClient, campaign_id: int) -> No
     assert [row["id"] for row in stored(client, campaign_id)] == [result["results"][i]["id"] for i in (0, 3)]
 
 
+def test_a_summary_names_rejected_rows_only(client: TestClient, campaign_id: int) -> None:
+    rows = [sample_document(external_id="a"), sample_document(source="sled", external_id="b")]
+    url = f"{API}/campaigns/{campaign_id}/samples:bulk?on_error=keep_good&answer=summary"
+    result = client.post(url, json={"samples": rows}).json()
+    assert (result["created"], result["rejected"]) == (1, 1)
+    assert [(row["row"], row["external_id"]) for row in result["results"]] == [(1, "b")]
+
+
 def test_keep_good_with_no_good_row_stores_nothing(client: TestClient, campaign_id: int) -> None:
     response = send_rows(client, campaign_id, [{}, {"source": 1}], "keep_good")
     assert (response.json()["created"], response.json()["rejected"]) == (0, 2)

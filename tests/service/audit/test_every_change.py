@@ -1,0 +1,73 @@
+"""No REST route changes a row without saying so, and none of them tells a secret."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.testclient import TestClient
+
+from service.audit import repository as audit
+from service.database.engine import unit_of_work
+from service.database.models import AuditEvent, Campaign
+from service.settings import Settings
+from tests.service.audit.calls import CALLS, SECRET
+from tests.service.audit.watching import Watch, watching
+from tests.support import create_campaign
+
+READS = {"get", "head"}
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"webhook_allowed_networks": ["127.0.0.0/8"]})
+
+
+@pytest.fixture
+def watch(database_url: str) -> Iterator[Watch]:
+    with watching(database_url) as running:
+        yield running
+
+
+def test_every_unsafe_route_has_a_call(application: FastAPI) -> None:
+    paths = application.openapi()["paths"].values()
+    unsafe = {
+        operation["operationId"]
+        for path in paths
+        for method, operation in path.items()
+        if method not in READS
+    }
+    assert unsafe == CALLS.keys(), "tests/service/audit/calls.py needs a call for each, and for no other"
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_a_change_writes_an_audit_event_in_its_own_transaction(
+    client: TestClient, watch: Watch, name: str
+) -> None:
+    request = CALLS[name](client)
+    watch.begin()
+    response = client.request(**request)
+    assert response.is_success, response.text
+    assert watch.touched(), "the call changed nothing: it shows nothing"
+    assert watch.silent() == set()
+    with client.app.state.sessions() as session:
+        last = session.query(AuditEvent).order_by(AuditEvent.id.desc()).first()
+        told = [(event.before, event.after) for event in session.query(AuditEvent)]
+    assert (last.principal_id, last.request_id) == ("local", response.headers["x-request-id"])
+    assert SECRET not in str(told)
+
+
+def test_a_change_without_an_event_is_seen(
+    sessions: sessionmaker[Session], client: TestClient, watch: Watch
+) -> None:
+    """The watch itself: it would see a service that forgets."""
+    campaign_id = create_campaign(client)
+    watch.begin()
+    with unit_of_work(sessions) as session:
+        session.get_one(Campaign, campaign_id).description = "changed"
+    assert watch.silent() == {"campaigns"}
+    watch.begin()
+    with unit_of_work(sessions) as session:
+        session.get_one(Campaign, campaign_id).description = "changed again"
+        audit.record(session, "test", "update", "campaign", campaign_id, campaign_id=campaign_id)
+    assert watch.silent() == set()
