@@ -78,7 +78,7 @@ class Balance(BaseModel):
     committed: Decimal = Field(description="Of approved, ordered and running ones.")
 
 
-class RoundLedger(BaseModel):
+class RoundFigures(BaseModel):
     """One round: predicted against realised gain, and what it cost."""
 
     round_id: int
@@ -96,6 +96,11 @@ class RoundLedger(BaseModel):
     )
     arms: ArmComparison
     cumulative: Balance
+
+
+class RoundLedger(RoundFigures):
+    """One round: predicted against realised gain, what it cost, and both arms over all rounds so far."""
+
     cumulative_arms: ArmComparison
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,17 +14,51 @@ from service.ledger.arms import compare_arms
 from service.ledger.curve import error_points
 from service.ledger.gains import learned_by, measured_alike, predicted_gain, realised_gain
 from service.ledger.repository import PickRow
-from service.ledger.schemas import ArmComparison, Balance, ErrorPoint, RegretLedger, RoundLedger
+from service.ledger.schemas import ArmComparison, Balance, ErrorPoint, RegretLedger, RoundFigures, RoundLedger
 from service.lifecycles import PENDING, SPENT
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
+@dataclass(frozen=True)
+class LedgerFigures:
+    """The ledger without the comparison of arms that each round would need anew: for a page."""
+
+    rounds: list[RoundFigures]
+    total: Balance
+    total_arms: ArmComparison
+    realised_gain: float | None
+
+
 def regret_ledger(session: Session, campaign: Campaign) -> RegretLedger:
-    """Every succeeded round of a campaign, oldest first. O(recommendations + data values of the results)."""
-    found = repository.rounds(session, campaign.id)
+    """Every succeeded round of a campaign, oldest first. O(rounds * recommendations)."""
     picks = repository.picks(session, campaign.id)
+    found = _figures(session, campaign, picks)
+    return RegretLedger(
+        campaign_id=campaign.id,
+        currency=campaign.currency,
+        target_unit=campaign.target["unit"],
+        rounds=[_with_arms_so_far(entry, picks) for entry in found.rounds],
+        total=found.total,
+        total_arms=found.total_arms,
+        error_curve=error_curve(session, campaign),
+        realised_gain=found.realised_gain,
+    )
+
+
+def _with_arms_so_far(entry: RoundFigures, picks: Sequence[PickRow]) -> RoundLedger:
+    so_far = [pick for pick in picks if pick.round_id <= entry.round_id]
+    return RoundLedger(**dict(entry), cumulative_arms=compare_arms(so_far))
+
+
+def figures(session: Session, campaign: Campaign) -> LedgerFigures:
+    """What each round promised, gave and cost. O(recommendations + data values of the results)."""
+    return _figures(session, campaign, repository.picks(session, campaign.id))
+
+
+def _figures(session: Session, campaign: Campaign, picks: Sequence[PickRow]) -> LedgerFigures:
+    found = repository.rounds(session, campaign.id)
     surrogates = repository.surrogates(session, campaign.id)
     learned = repository.results_learned(session, campaign.id)
     entries = []
@@ -32,24 +67,12 @@ def regret_ledger(session: Session, campaign: Campaign) -> RegretLedger:
         so_far = [pick for pick in picks if pick.round_id <= round_.id]
         after = learned_by(round_, surrogates, learned)
         entries.append(_entry(round_, own, so_far, surrogates, after))
-    return RegretLedger(
-        campaign_id=campaign.id,
-        currency=campaign.currency,
-        target_unit=campaign.target["unit"],
-        rounds=entries,
-        total=_balance(picks),
-        total_arms=compare_arms(picks),
-        error_curve=_error_curve(session, campaign, surrogates),
-        realised_gain=_gain_so_far(found, surrogates),
-    )
+    return LedgerFigures(entries, _balance(picks), compare_arms(picks), _gain_so_far(found, surrogates))
 
 
 def error_curve(session: Session, campaign: Campaign) -> list[ErrorPoint]:
     """Every measured surrogate, oldest first."""
-    return _error_curve(session, campaign, repository.surrogates(session, campaign.id))
-
-
-def _error_curve(session: Session, campaign: Campaign, surrogates: Sequence[Surrogate]) -> list[ErrorPoint]:
+    surrogates = repository.surrogates(session, campaign.id)
     learned = repository.learned_by_surrogate(session, campaign.id)
     return error_points(surrogates, learned, repository.failed_before(session, campaign.id))
 
@@ -65,11 +88,11 @@ def _entry(
     so_far: Sequence[PickRow],
     surrogates: Sequence[Surrogate],
     after: tuple[Surrogate | None, int],
-) -> RoundLedger:
+) -> RoundFigures:
     before = next((surrogate for surrogate in surrogates if surrogate.id == round_.surrogate_id), None)
     realised = realised_gain(own, before, *after)
     predicted = predicted_gain(round_, own, realised.rmse_before)
-    return RoundLedger(
+    return RoundFigures(
         round_id=round_.id,
         created_at=round_.created_at,
         strategy=strategy_of(round_),
@@ -81,7 +104,6 @@ def _entry(
         calibration=_quotient(realised.error_at_results, predicted.error_at_results),
         arms=compare_arms(own),
         cumulative=_balance(so_far),
-        cumulative_arms=compare_arms(so_far),
     )
 
 

@@ -9,6 +9,7 @@ from service.database.models import ValuationRun
 from service.lifecycles import RunStatus
 from tests.browser.conftest import CHROMIUM, Watched
 from tests.service.admin.rows import Rows, add_campaign, new_run
+from tests.service.admin.story import add_backtest
 
 pytestmark = [
     pytest.mark.browser,
@@ -113,7 +114,10 @@ def test_a_point_tells_what_it_is_under_the_strict_policy(watched: Watched, rows
 @pytest.mark.parametrize(
     "page_path", ["", "/recommendations", "/data-values", "/ledger", "/backtests", "/runs"]
 )
-def test_pages_fit_a_tablet_and_show_local_time(watched: Watched, rows: Rows, page_path: str) -> None:
+def test_pages_fit_a_tablet_and_show_local_time(
+    watched: Watched, rows: Rows, store: sessionmaker[Session], page_path: str
+) -> None:
+    add_backtest(store, rows.campaign_id)
     page = watched.open(f"/campaigns/{rows.campaign_id}{page_path}")
     moment = page.locator("time").first
     expect(moment).not_to_contain_text("UTC")

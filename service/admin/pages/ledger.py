@@ -21,7 +21,8 @@ from service.database.models import Campaign
 from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.ledger import service as ledger
 from service.ledger import stop_rule
-from service.ledger.schemas import RegretLedger, RoundLedger
+from service.ledger.schemas import RoundFigures
+from service.ledger.service import LedgerFigures
 
 router = APIRouter(route_class=GuardedRoute)
 PAGE_SIZE = 25
@@ -36,20 +37,20 @@ def show_ledger(
     session: SessionDep,
     number_of_page: Annotated[int, Query(alias="page", ge=1)] = 1,
 ) -> HTMLResponse:
-    found = ledger.regret_ledger(session, campaign)
+    found = ledger.figures(session, campaign)
     stop = stop_rule.evaluate(session, campaign)
-    newest = list(reversed(found.rounds))
+    newest, unit = list(reversed(found.rounds)), campaign.target["unit"]
     at = min(number_of_page, last_page(len(newest), PAGE_SIZE))
     context = LedgerContext(
         frame=frame(request, "Ledger", section="ledger", campaign=campaign),
         rows=[_line(entry) for entry in newest[(at - 1) * PAGE_SIZE : at * PAGE_SIZE]],
         pager=pager(request.url.path, page=at, size=PAGE_SIZE, total=len(newest)),
-        unit=found.target_unit,
-        currency=found.currency,
-        figures=_figures(found),
-        chart=chart_of(found),
+        unit=unit,
+        currency=campaign.currency,
+        figures=_figures(found, unit, campaign.currency),
+        chart=chart_of(found, unit, campaign.currency),
         chart_note=_drawn(len(found.rounds)),
-        arms=arms_view(found.total_arms, found.target_unit),
+        arms=arms_view(found.total_arms, unit),
         gauge=gauge_view(stop.benefit),
         stop=stop_view(stop),
         stop_fields=_stop_fields(campaign, stop.rule),
@@ -57,7 +58,7 @@ def show_ledger(
     return page(request, context)
 
 
-def _line(entry: RoundLedger) -> LedgerLine:
+def _line(entry: RoundFigures) -> LedgerLine:
     predicted, realised = entry.predicted, entry.realised
     verdict, tone = _verdict(entry)
     return LedgerLine(
@@ -82,7 +83,7 @@ def _line(entry: RoundLedger) -> LedgerLine:
     )
 
 
-def _verdict(entry: RoundLedger) -> tuple[str, Any]:
+def _verdict(entry: RoundFigures) -> tuple[str, Any]:
     """In words whether the round kept its promise; only errors on the same held-out samples can tell."""
     gain, promised = entry.realised.gain, entry.predicted.gain
     if gain is None:
@@ -96,30 +97,29 @@ def _verdict(entry: RoundLedger) -> tuple[str, Any]:
     return "kept its promise", "good"
 
 
-def _figures(found: RegretLedger) -> list[tuple[str, str, str]]:
+def _figures(found: LedgerFigures, unit: str, currency: str) -> list[tuple[str, str, str]]:
     gain = found.realised_gain
     comparable = "RMSE of the first round's surrogate minus the newest's"
-    committed = money(found.total.committed, found.currency)
+    committed = money(found.total.committed, currency)
     unknown = "not comparable: needs two surrogates measured on the same held-out samples"
     return [
         ("Rounds", number(len(found.rounds), 0), f"{number(found.total.proposed, 0)} tests proposed"),
         ("Results", number(found.total.results, 0), "came back"),
-        ("Spent", money(found.total.spent, found.currency), f"{committed} committed"),
-        ("Gain so far", number(gain) + (f" {found.target_unit}" if gain is not None else ""),
+        ("Spent", money(found.total.spent, currency), f"{committed} committed"),
+        ("Gain so far", number(gain) + (f" {unit}" if gain is not None else ""),
          comparable if gain is not None else unknown),
     ]  # fmt: skip
 
 
-def chart_of(found: RegretLedger) -> dict[str, Any]:
+def chart_of(found: LedgerFigures, unit: str, currency: str) -> dict[str, Any]:
     """Data of the chart `ledger`: gains of the newest rounds, and the money spent in all by then."""
     drawn = found.rounds[-ROUNDS_DRAWN:]
     rows = [_chart_row(entry) for entry in drawn]
-    unit, currency = found.target_unit, found.currency
     columns = ["Round", f"Predicted gain ({unit})", f"Realised gain ({unit})", f"Spent in all ({currency})"]
     return {"unit": unit, "currency": currency, "rows": rows, "table": {"columns": columns, "rows": rows}}
 
 
-def _chart_row(entry: RoundLedger) -> list[Any]:
+def _chart_row(entry: RoundFigures) -> list[Any]:
     name = f"Round {entry.round_id}"
     return [name, entry.predicted.gain, entry.realised.gain, round(entry.cumulative.spent)]
 

@@ -116,6 +116,15 @@ const crashscout = { charts: {} };
     place.replaceChildren(table);
   }
 
+  // Charts whose table the reader has chosen: it stays when a region is renewed.
+  const asTables = new Set();
+
+  function keepTables(root) {
+    for (const drawing of root.querySelectorAll("[data-chart]:not([hidden])")) {
+      if (asTables.has(drawing.id)) toggle(drawing.closest("figure").querySelector("[data-as-table]"));
+    }
+  }
+
   // The table instead of the drawing, and back.
   function toggle(button) {
     const figure = button.closest("figure");
@@ -124,6 +133,8 @@ const crashscout = { charts: {} };
     drawing.hidden = !table.hidden;
     button.textContent = table.hidden ? "Show as table" : "Show as chart";
     button.setAttribute("aria-expanded", String(!table.hidden));
+    if (table.hidden) asTables.delete(drawing.id);
+    else asTables.add(drawing.id);
     if (!table.hidden) fillTable(table, dataOf(drawing).table);
     else echarts.getInstanceByDom(drawing).resize();
   }
@@ -139,7 +150,11 @@ const crashscout = { charts: {} };
     if (button) toggle(button);
   });
   document.addEventListener("DOMContentLoaded", () => drawAll(document));
-  document.addEventListener("htmx:load", (event) => { if (event.target !== document.body) drawAll(event.target); });
+  document.addEventListener("htmx:load", (event) => {
+    if (event.target === document.body) return;
+    drawAll(event.target);
+    keepTables(event.target);
+  });
   document.addEventListener("htmx:beforeCleanupElement", (event) => {
     if (event.target.matches?.("[data-chart]")) echarts.getInstanceByDom(event.target)?.dispose();
   });

@@ -39,6 +39,16 @@ function renew() {
   }
 }
 
+// The reader may have begun something while the answer was on its way: then the region waits, too.
+function keepIfInUse(event) {
+  const region = event.detail.target;
+  if (!region?.matches?.("[data-live]") || !isInUse(region)) return;
+  event.detail.shouldSwap = false;
+  live.stale.add(region.id);
+}
+document.addEventListener("htmx:oobBeforeSwap", keepIfInUse);
+document.addEventListener("htmx:beforeSwap", keepIfInUse);
+
 let gathering = null;
 function take(type) {
   for (const region of document.querySelectorAll("[data-live]")) {

@@ -92,11 +92,10 @@ def _give_values(sessions: sessionmaker[Session], campaign_id: int) -> None:
         for surrogate in session.query(Surrogate).filter_by(campaign_id=campaign_id):
             run = session.get_one(ValuationRun, surrogate.valuation_run_id)
             run.metrics = {"baseline_rmse": 3.982, "r2": 0.7} | surrogate.metrics
-            for row in session.query(DataValue).filter(
-                DataValue.valuation_run_id == run.id, DataValue.rank > 4
-            ):
-                row.value_target_loss, row.value_transport = (0.1 if row.rank == 8 else 0.97), 0.9
-                row.value = row.value_target_loss
+            rows = session.query(DataValue).filter_by(valuation_run_id=run.id).order_by(DataValue.rank).all()
+            for row in rows:
+                row.value = row.value_target_loss = 0.1 if row is rows[-1] else 0.97
+                row.value_transport = 0.9
 
 
 def _date_back(sessions: sessionmaker[Session], campaign_id: int) -> None:

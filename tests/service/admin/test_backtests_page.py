@@ -31,6 +31,17 @@ def test_list_tells_verdicts_progress_and_failures(
     assert "succeeded better variance reduction" in lines[2]
 
 
+def test_list_is_asked_for_again_while_any_runs(
+    dashboard: TestClient, rows: Rows, store: sessionmaker[Session]
+) -> None:
+    key = add_backtest(store, rows.campaign_id, RunStatus.RUNNING)
+    add_backtest(store, rows.campaign_id, RunStatus.FAILED)
+    assert soup_of(dashboard, url_of(rows)).select_one("#backtest-list").has_attr("hx-get")
+    with unit_of_work(store) as session:
+        session.get_one(Backtest, key).status = RunStatus.CANCELLED
+    assert not soup_of(dashboard, url_of(rows)).select_one("#backtest-list").has_attr("hx-get")
+
+
 def test_empty_list_says_what_to_do(dashboard: TestClient, rows: Rows) -> None:
     soup = soup_of(dashboard, url_of(rows))
     assert "Start one below" in text_of(soup.select_one(".empty"))

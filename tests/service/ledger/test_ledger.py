@@ -1,10 +1,16 @@
 """The regret ledger on rows that can be checked by hand."""
 
+import time
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from service.database.engine import unit_of_work
+from service.database.models import Recommendation, Surrogate
 from service.ledger.arms import compare_arms
 from service.ledger.repository import PickRow
 from service.lifecycles import RecommendationStatus
@@ -154,3 +160,44 @@ def test_arms_differ_only_when_the_interval_says_so(
     assert words in found.sentence
     assert found.interval[0] <= found.ratio <= found.interval[1]
     assert compare_arms(picks) == found
+
+
+def test_error_against_money(client: TestClient, sessions: Sessions, campaign_id: int) -> None:
+    first = add_surrogate(
+        sessions, campaign_id, 3.0, serving="plain", holdout={"q95_error": 6.0, "max_error": 9.0}
+    )
+    ids = add_round(sessions, campaign_id, first, BATCH)
+    second = add_surrogate(sessions, campaign_id, 2.5, learned=[ids[0], ids[4]], measured_on="out_of_fold")
+    _fail_at(sessions, campaign_id, ids[3], second)
+    third = add_surrogate(sessions, campaign_id, 2.0, learned=[ids[0], ids[1], ids[4]])
+    add_surrogate(sessions, campaign_id, None)
+    points = ledger(client, campaign_id)["error_curve"]
+    assert [point["surrogate_id"] for point in points] == [first, second, third]
+    assert [(point["results"], float(point["acquisition_cost"])) for point in points] == [
+        (0, 0.0), (2, 600_000.0), (3, 1_200_000.0),
+    ]  # fmt: skip
+    assert [(point["rmse"], point["q95_error"], point["measured_on"]) for point in points] == [
+        (3.0, 6.0, "holdout"), (2.5, None, "out_of_fold"), (2.0, None, "holdout"),
+    ]  # fmt: skip
+
+
+def _fail_at(sessions: Sessions, campaign_id: int, sample_id: int, surrogate_id: int) -> None:
+    """The failed acquisition was given up just after this surrogate was trained."""
+    with unit_of_work(sessions) as session:
+        row = session.query(Recommendation).filter_by(campaign_id=campaign_id, sample_id=sample_id).one()
+        row.changed_at = session.get_one(Surrogate, surrogate_id).created_at + timedelta(milliseconds=1)
+        time.sleep(0.002)
+
+
+def test_equal_weights_give_the_same_interval_as_written_out() -> None:
+    """The short cut for equal weights is the weighted mean."""
+    picks = [
+        PickRow(
+            1, arm, RecommendationStatus.COMPLETED, probability, Decimal(1), {"predicted": 0.0}, float(value)
+        )
+        for arm, probability in ((Arm.CHOSEN, None), (Arm.CONTROL, 0.25))
+        for value in range(1, 9)
+    ]
+    uneven = [replace(pick, selection_probability=0.25 + 1e-12 * index) if pick.arm is Arm.CONTROL else pick
+              for index, pick in enumerate(picks)]  # fmt: skip
+    assert compare_arms(picks).interval == pytest.approx(compare_arms(uneven).interval, rel=1e-9)

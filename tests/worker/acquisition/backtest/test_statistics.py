@@ -188,6 +188,8 @@ def test_points_are_means_over_the_repeats():
     assert [point.acquisition_cost for point in points] == [0.0, 10.0]
     assert points[0].rmse == pytest.approx(2.0)  # geometric
     assert (points[0].q95_error, points[0].max_error) == (5.0, 7.5)
+    # Of two repeats, a tenth of the way between their logs from either end.
+    assert (points[0].rmse_low, points[0].rmse_high) == pytest.approx((4.0**0.1, 4.0**0.9))
 
 
 def test_the_comparator_is_the_mean_of_the_random_contestants():
