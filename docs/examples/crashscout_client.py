@@ -25,6 +25,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -150,7 +151,7 @@ class Crashscout:
                 return
 
     def run(self, path: str, document: Any = None, *, timeout_s: float = 3600.0) -> Document:
-        """Start long work and wait for its end; its last document.
+        """Start long work and wait for its end; its last document. Not for `/rounds`: they wait for people.
 
         Raises:
             RunFailed: it failed or was cancelled.
@@ -219,20 +220,26 @@ class Crashscout:
         return self.follow(answer.headers["Location"])
 
     def download(self, path: str, target: Path, **parameters: Any) -> int:
-        """Stream an answer into a file that appears only when it is whole; its size in bytes."""
+        """Stream an answer into a file that appears only when it is whole; its size in bytes.
+
+        Raises:
+            Unavailable: the connection was lost on the way; nothing is left behind.
+        """
+        answer = self.request("GET", path, stream=True, params=_given(parameters))
         part = target.with_name(target.name + ".part")
-        with self._http.stream("GET", _address(path), params=_given(parameters)) as answer:
-            if not answer.is_success:
-                answer.read()
-                raise _error_of(answer)
-            with part.open("wb") as file:
+        try:
+            with closing(answer), part.open("wb") as file:
                 for piece in answer.iter_bytes():
                     file.write(piece)
-        part.replace(target)
+            part.replace(target)
+        except httpx.TransportError as error:
+            raise Unavailable(f"{path} was cut off: {error!r}") from error
+        finally:
+            part.unlink(missing_ok=True)
         return target.stat().st_size
 
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send one request, again where that is safe and useful.
+    def request(self, method: str, path: str, *, stream: bool = False, **options: Any) -> httpx.Response:
+        """Send one request, again where that is safe and useful; a streamed answer is the caller's to close.
 
         Raises:
             CrashscoutError: one of its kinds, for every answer that is no success.
@@ -243,7 +250,9 @@ class Crashscout:
         attempts = self._attempts if method in {"GET", "POST"} else 1
         for attempt in range(1, attempts + 1):
             try:
-                answer = self._http.send(request)
+                answer = self._http.send(request, stream=stream)
+                if not answer.is_success:
+                    answer.read()
             except httpx.TransportError as error:
                 if attempt == attempts:
                     raise Unavailable(f"{self._http.base_url} does not answer: {error!r}") from error

@@ -42,6 +42,7 @@ def http(stack: Stack) -> Iterator[httpx.Client]:
 
 API_KEY = "k3y-of-the-tests-0123456789"
 LONGEST_START_S = 90.0
+_RATES = [f"CRASHSCOUT_{name}_PER_MINUTE" for name in ("READS", "WRITES", "WRONG_KEYS")]
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +62,16 @@ def locked_api(
     name = f"functional_{uuid4().hex}"
     administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
     folder = tmp_path_factory.mktemp("api")
-    environment = os.environ | {
-        "CRASHSCOUT_DATABASE_URL": database_named(engines, name),
-        "CRASHSCOUT_BROKER_URL": engines.broker_url,
-        "CRASHSCOUT_FILES_DIR": str(folder / "files"),
-        "CRASHSCOUT_API_KEY": API_KEY,
-    }
+    environment = (
+        os.environ
+        | {
+            "CRASHSCOUT_DATABASE_URL": database_named(engines, name),
+            "CRASHSCOUT_BROKER_URL": engines.broker_url,
+            "CRASHSCOUT_FILES_DIR": str(folder / "files"),
+            "CRASHSCOUT_API_KEY": API_KEY,
+        }
+        | dict.fromkeys(_RATES, "10000000")
+    )  # generated requests come in hundreds a second
     port = free_port()
     child = Child("api", ["api", "--port", str(port)], folder / "api.log", environment)
     try:

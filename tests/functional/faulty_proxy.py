@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 LOST_BEFORE = "lost before the request reached the real server"
+CUT_OFF = "cut off in the middle of the answer"
 _HOP_BY_HOP = {"host", "connection", "content-length", "transfer-encoding", "content-encoding"}
 Seen = tuple[str, str, dict[str, str], bytes]
 
@@ -47,16 +48,20 @@ class _Handler(BaseHTTPRequestHandler):
         answer = httpx.request(
             self.command, self.proxy.target + self.path, headers=passed, content=body, timeout=60
         )
+        if fault == CUT_OFF:
+            self._answer(answer.status_code, dict(answer.headers), answer.content, missing=1)
+            self.close_connection = True
+            return
         self._answer(answer.status_code, dict(answer.headers), answer.content)
 
     do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - names of http.server
 
-    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def _answer(self, status: int, headers: dict[str, str], body: bytes, missing: int = 0) -> None:
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in _HOP_BY_HOP:
                 self.send_header(name, value)
-        self.send_header("content-length", str(len(body)))
+        self.send_header("content-length", str(len(body) + missing))
         self.end_headers()
         self.wfile.write(body)
 

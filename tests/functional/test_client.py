@@ -18,7 +18,7 @@ from crashscout_client import (
 
 from service.stack import free_port
 from tests.functional.conftest import API_KEY
-from tests.functional.faulty_proxy import LOST_BEFORE, FaultyProxy, faulty_proxy
+from tests.functional.faulty_proxy import CUT_OFF, LOST_BEFORE, FaultyProxy, faulty_proxy
 from tests.support import campaign_document, sample_document, sample_documents
 
 pytestmark = pytest.mark.functional
@@ -181,10 +181,15 @@ def test_waiting_has_an_end(crashscout: Crashscout, campaign_id: int) -> None:
 
 
 def test_an_answer_is_streamed_into_a_file_that_is_whole_or_not_there(
-    crashscout: Crashscout, campaign_id: int, tmp_path: Path
+    crashscout: Crashscout, campaign_id: int, proxy: FaultyProxy, tmp_path: Path
 ) -> None:
     target = tmp_path / "samples.json"
     crashscout.add_samples(campaign_id, sample_documents(3))
+    proxy.faults = [CUT_OFF]
+    with pytest.raises(Unavailable, match="was cut off"):
+        crashscout.download(f"/campaigns/{campaign_id}/samples", target)
+    assert list(tmp_path.iterdir()) == []
+    proxy.faults = [503]
     assert crashscout.download(f"/campaigns/{campaign_id}/samples", target) == target.stat().st_size
     assert target.read_text().startswith('{"items":[{')
     with pytest.raises(NotFound):
