@@ -28,6 +28,7 @@ from service.middleware import BodyLimit, KnownHosts, RequestFrame
 from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
 from service.replays.routes import router as replays
+from service.reviews.routes import router as reviews
 from service.rounds.routes import router as rounds
 from service.samples.routes import router as samples
 from service.schedules.routes import router as schedules
@@ -88,7 +89,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks,
+        rounds, reviews, schedules, events, webhooks,
     ):  # fmt: skip
         api.include_router(router)
     return api

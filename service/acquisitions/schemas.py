@@ -90,7 +90,7 @@ class AcquisitionConfiguration(Strict):
 class AcquisitionRequest(Strict):
     configuration: AcquisitionConfiguration = AcquisitionConfiguration()
     seed: int = Field(0, ge=0, lt=2**32)
-    surrogate_id: int | None = Field(None, ge=1, description="Null: the campaign's newest.")
+    surrogate_id: int | None = Field(None, ge=1, description="Null: the one that serves.")
 
 
 class AcquisitionRoundRead(RunRead):

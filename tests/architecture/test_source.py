@@ -23,6 +23,7 @@ NOUNS = [
     "schedules",
     "events",
     "webhooks",
+    "reviews",
 ]
 LONGEST_MODULE = 400
 STATEMENTS = {"select", "insert", "update", "delete", "text"}

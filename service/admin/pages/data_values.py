@@ -12,13 +12,14 @@ from fastapi.responses import HTMLResponse
 from service.admin.contexts.data_values import DataValuesContext
 from service.admin.pages.quality import quality_of
 from service.admin.pages.run_lines import run_line
-from service.admin.pages.value_lines import STANDS_OUT, value_lines
+from service.admin.pages.value_lines import value_lines
 from service.admin.pages.wording import target_with_unit
 from service.admin.paging import last_page, pager
 from service.admin.rendering import frame, page
 from service.database.models import ValuationRun
 from service.dependencies import CampaignDep, SessionDep
 from service.valuations import service as valuations
+from service.valuations.diagnosis import STANDS_OUT
 
 router = APIRouter()
 PAGE_SIZE = 50
