@@ -18,5 +18,7 @@ CAMPAIGN = (
     Entry("overview", "Overview", ""),
     Entry("recommendations", "Recommendations", "/recommendations"),
     Entry("data-values", "Data values", "/data-values"),
+    Entry("reviews", "Review", "/reviews"),
+    Entry("surrogate", "Surrogate", "/surrogate"),
     Entry("runs", "Runs", "/runs"),
 )

@@ -6,7 +6,17 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from service.admin import actions
-from service.admin.pages import campaigns, data_values, overview, recommendations, runs
+from service.admin.pages import (
+    campaigns,
+    data_values,
+    decisions,
+    overview,
+    recommendations,
+    reviews,
+    runs,
+    sample,
+    surrogate,
+)
 from service.admin.templates_env import STATIC
 from service.dependencies import principal_of
 
@@ -14,7 +24,9 @@ from service.dependencies import principal_of
 def install(app: FastAPI) -> None:
     """Add pages and static files to the application; only the files are open to everyone."""
     pages = APIRouter(dependencies=[Depends(principal_of)], include_in_schema=False)
-    for module in (campaigns, overview, recommendations, data_values, runs, actions):
+    for module in (
+        campaigns, overview, recommendations, data_values, sample, reviews, decisions, surrogate, runs, actions,
+    ):  # fmt: skip
         pages.include_router(module.router)
     app.include_router(pages)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -102,9 +102,9 @@ def _outliers(session: Session, campaign: Campaign) -> Mapping[int, Sequence[Fou
         found[label.sample_id].append(Found(Finding.LABEL_OUTLIER, text))
     for item in features:
         unit = units.get(item.feature, "1")
-        value = f"{item.value:g}" if unit in {"", "1"} else f"{item.value:g} {unit}"
-        name = item.feature.replace("_", " ")
-        text = f"{name} {value} lies {abs(item.z):.1f} robust sd from the median {item.median:g}."
+        value = f"{item.value:.4g}" if unit in {"", "1"} else f"{item.value:.4g} {unit}"
+        name = item.feature.removesuffix(f"_{unit.lower().replace('/', '')}").replace("_", " ")
+        text = f"{name} {value} lies {abs(item.z):.1f} robust sd from the median {item.median:.4g}."
         found[item.sample_id].append(Found(Finding.FEATURE_OUTLIER, text))
     return found
 
@@ -117,20 +117,21 @@ def waits(suspect: Suspect, valued_repetitions: Iterable[int]) -> bool:
         valued_repetitions: repetitions that the newest run has valued.
     """
     last = suspect.last_decision
-    if last is None or _has_new_evidence(suspect, last):
+    if last is None or suspect.row.target != last.evidence["target"]:
+        return True
+    if last.decision in {ReviewDecision.DISMISSED, ReviewDecision.CORRECTED}:
+        return suspect.valuation_run_id > last.valuation_run_id
+    if _has_new_finding(suspect, last):
         return True
     if last.decision is ReviewDecision.CONFIRMED:
         before = min((side for side in _sides(last) if side is not None), default=1.0)
         return suspect.worst < before - ASK_AGAIN_DROP
-    if last.decision is ReviewDecision.RETESTED:
-        return last.retest_sample_id in set(valued_repetitions)
-    return suspect.valuation_run_id > last.valuation_run_id
+    return last.retest_sample_id in set(valued_repetitions)
 
 
-def _has_new_evidence(suspect: Suspect, last: Review) -> bool:
+def _has_new_finding(suspect: Suspect, last: Review) -> bool:
     known = set(last.evidence["findings"])
-    is_new = any(found.finding.value not in known for found in suspect.findings)
-    return is_new or suspect.row.target != last.evidence["target"]
+    return any(found.finding.value not in known for found in suspect.findings)
 
 
 def _sides(review: Review) -> tuple[float | None, float | None]:

@@ -224,6 +224,11 @@ def get(session: Session, sample_id: int) -> Sample:
     return sample
 
 
+def with_ids(session: Session, sample_ids: Sequence[int]) -> Sequence[Sample]:
+    """The samples, in the order of their ids."""
+    return repository.with_ids(session, sample_ids)
+
+
 def page(
     session: Session, campaign: Campaign, wanted: SampleFilter, request: PageRequest
 ) -> tuple[Sequence[Sample], bool]:

@@ -223,3 +223,8 @@ def page(
     session: Session, campaign: Campaign, request: PageRequest
 ) -> tuple[Sequence[SurrogatePromotion], bool]:
     return cut_page(repository.promotions_page(session, campaign.id, request), request.limit)
+
+
+def newest(session: Session, campaign: Campaign, *, limit: int) -> Sequence[SurrogatePromotion]:
+    """The last changes of what serves, newest first."""
+    return repository.newest_promotions(session, campaign.id, limit)

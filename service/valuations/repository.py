@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, exists, insert, or_, select, update
+from sqlalchemy import CursorResult, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased, joinedload, undefer
 
 from service.database.models import (
@@ -14,12 +14,14 @@ from service.database.models import (
     CampaignRound,
     DataValue,
     Sample,
+    Source,
     Surrogate,
     SurrogatePromotion,
     ValuationRun,
 )
 from service.lifecycles import RunStatus
 from service.pagination import PageRequest
+from service.valuations.schemas import ValuedSample
 
 # Networks deleted in one transaction, up to a few megabytes each.
 MOST_PRUNED = 100
@@ -85,21 +87,20 @@ def doubted_labels(session: Session, run_id: int, *, below: float) -> frozenset[
     return frozenset(session.scalars(statement))
 
 
-def components_of(session: Session, run_id: int) -> Sequence[tuple[int, str | None, float, float, float]]:
-    """(sample id, external id, value, value_target_loss, value_transport) of all samples, for charts."""
+def valued_samples(session: Session, run_id: int) -> list[ValuedSample]:
+    """All samples of a run, most valuable first, as plain rows: objects would cost most of the time."""
     statement = (
         select(
-            DataValue.sample_id,
-            Sample.external_id,
-            DataValue.value,
-            DataValue.value_target_loss,
-            DataValue.value_transport,
+            DataValue.sample_id, Sample.external_id, Source.name, Sample.group, Sample.target, DataValue.rank,
+            DataValue.value, DataValue.spread, DataValue.value_target_loss, DataValue.value_transport,
         )
         .join(DataValue.sample)
+        .join(Source, Source.id == Sample.source_id)
         .where(DataValue.valuation_run_id == run_id)
         .order_by(DataValue.rank)
-    )
-    return session.execute(statement).all()
+    )  # fmt: skip
+    rows: Sequence[Any] = session.execute(statement).all()
+    return [ValuedSample(*row) for row in rows]
 
 
 def add_surrogate(session: Session, surrogate: Surrogate) -> None:
@@ -137,6 +138,11 @@ def newest_with_runs(
         .limit(limit)
     )
     return [(surrogate, run) for surrogate, run in session.execute(statement)]
+
+
+def count_surrogates(session: Session, campaign_id: int) -> int:
+    statement = select(func.count()).select_from(Surrogate).where(Surrogate.campaign_id == campaign_id)
+    return session.scalars(statement).one()
 
 
 def add_promotion(session: Session, row: SurrogatePromotion) -> None:

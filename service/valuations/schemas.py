@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -65,6 +66,27 @@ class DataValueRead(BaseModel):
         description="The side of its features: one minus the probability that they are wrong, less where they lie "
         "far from the target domain. Mode published: how far the transport moved the weight."
     )
+
+
+@dataclass(frozen=True)
+class ValuedSample:
+    """A sample with its value in one run, for lists and charts."""
+
+    sample_id: int
+    external_id: str | None
+    source: str
+    group: str | None
+    target: float | None
+    rank: int
+    value: float
+    spread: float
+    value_target_loss: float
+    value_transport: float
+
+    @property
+    def name(self) -> str:
+        """The user's own name of the sample, or its id."""
+        return self.external_id or f"sample {self.sample_id}"
 
 
 class PromotionRequest(Strict):
