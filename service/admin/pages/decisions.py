@@ -14,6 +14,7 @@ from service.admin.flash import redirect
 from service.admin.formats import number, words
 from service.admin.forms import FormDep
 from service.admin.pages.value_lines import sample_name
+from service.admin.pages.wording import target_name
 from service.campaigns import service as campaigns
 from service.database.models import Campaign, Review, Sample
 from service.dependencies import GuardedRoute, Principal, SessionDep
@@ -37,7 +38,7 @@ def forms_of(campaign: Campaign, sample: Sample, *, waits: bool, back: str) -> D
     return DecisionForms(
         key=f"sample-{sample.id}",
         name=sample_name(sample),
-        target=campaign.target["name"],
+        target=target_name(campaign),
         present=number(sample.target, 3),
         unit=campaign.target["unit"],
         confirm_url=f"{url}/confirm" if waits else None,

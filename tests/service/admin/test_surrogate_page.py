@@ -60,9 +60,9 @@ def train(store: sessionmaker[Session], rows: Rows, error: float) -> int:
         return surrogate.id
 
 
-def page_of(rows: Rows, **query: Any) -> str:
+def page_of(found: Rows, **query: Any) -> str:
     text = "&".join(f"{name}={value}" for name, value in query.items())
-    return f"/campaigns/{rows.campaign_id}/surrogate" + (f"?{text}" if text else "")
+    return f"/campaigns/{found.campaign_id}/surrogate" + (f"?{text}" if text else "")
 
 
 def data_of(soup: Any) -> dict[str, Any]:
