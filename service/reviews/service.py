@@ -13,7 +13,7 @@ from service.errors import ConflictError, FieldError, InputError
 from service.pagination import PageRequest, cut_page
 from service.reviews import repository
 from service.reviews.schemas import Correction, FindingRead, ReviewRead, SuspectRead
-from service.reviews.suspects import Suspect, suspicious, waiting
+from service.reviews.suspects import Suspect, still_waiting, suspicious
 from service.samples import repository as samples_repository
 from service.samples import service as samples
 from service.samples.validation import check_target
@@ -147,7 +147,7 @@ def _case(session: Session, sample_id: int) -> Case:
 
 def _waiting_case(session: Session, sample_id: int) -> Case:
     case = _case(session, sample_id)
-    if all(suspect.row.sample_id != sample_id for suspect in waiting(session, case.campaign)):
+    if case.suspect is None or not still_waiting(session, case.run, [case.suspect]):
         hint = "It is not suspicious, or has been decided about since you looked: read the queue again."
         raise ConflictError(f"Sample {sample_id} does not wait for a decision.", hint=hint)
     return case

@@ -55,9 +55,11 @@ def waiting(session: Session, campaign: Campaign) -> list[Suspect]:
     O(labelled samples) for the look without a network, O(suspects) for the rest.
     """
     run = valuations.newest_succeeded(session, campaign)
-    if run is None:
-        return []
-    suspects = suspicious(session, campaign, run)
+    return [] if run is None else still_waiting(session, run, suspicious(session, campaign, run))
+
+
+def still_waiting(session: Session, run: ValuationRun, suspects: Sequence[Suspect]) -> list[Suspect]:
+    """Those of the suspicious tests of a run that wait for a decision, worst first."""
     reviewed = [s.last_decision.retest_sample_id for s in suspects if s.last_decision is not None]
     repeated = repository.valued_among(session, run.id, [key for key in reviewed if key is not None])
     found = [suspect for suspect in suspects if waits(suspect, repeated)]

@@ -1,5 +1,7 @@
 """Data values, review queue, one sample and the surrogate in a real browser."""
 
+# ruff: noqa: F811 - fixtures of another module are asked for by their names
+
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy.orm import Session, sessionmaker
@@ -16,7 +18,7 @@ from tests.browser.test_dashboard import (  # noqa: F401 - fixtures
     store,
     watched,
 )
-from tests.service.admin.rows import Rows
+from tests.service.admin.rows import Rows, new_campaign
 from tests.service.admin.test_surrogate_page import train
 
 pytestmark = [
@@ -32,7 +34,7 @@ DRAWN = """(canvases) => canvases.map((canvas) => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_surrogate_is_drawn(
     watched: Watched, store: sessionmaker[Session], rows: Rows, scheme: str
-) -> None:  # noqa: F811
+) -> None:
     train(store, rows, 0.5)
     train(store, rows, 2.0)
     watched.page.emulate_media(color_scheme=scheme)
@@ -42,7 +44,7 @@ def test_the_surrogate_is_drawn(
     assert min(canvases.evaluate_all(DRAWN)) > 10
 
 
-def test_a_decision_with_the_keyboard(watched: Watched, rows: Rows) -> None:  # noqa: F811
+def test_a_decision_with_the_keyboard(watched: Watched, rows: Rows) -> None:
     page = watched.open(f"/campaigns/{rows.campaign_id}/reviews")
     page.get_by_label("Correct: T-3").focus()
     page.keyboard.press("Enter")
@@ -59,16 +61,26 @@ def test_a_decision_with_the_keyboard(watched: Watched, rows: Rows) -> None:  # 
 
 
 @pytest.mark.parametrize("path", ["data-values", "reviews", "surrogate"])
-def test_pages_fit_a_tablet(watched: Watched, store: sessionmaker[Session], rows: Rows, path: str) -> None:  # noqa: F811
+def test_pages_fit_a_tablet(watched: Watched, store: sessionmaker[Session], rows: Rows, path: str) -> None:
     train(store, rows, 0.5)
     page = watched.open(f"/campaigns/{rows.campaign_id}/{path}")
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+@pytest.mark.parametrize("path", ["data-values", "reviews", "surrogate"])
+def test_empty_pages_say_what_to_do(watched: Watched, store: sessionmaker[Session], path: str) -> None:
+    with unit_of_work(store) as session:
+        campaign = new_campaign(name="empty")
+        session.add(campaign)
+        session.flush()
+    page = watched.open(f"/campaigns/{campaign.id}/{path}")
+    expect(page.get_by_role("main").get_by_role("link", name="Runs")).to_be_visible()
+
+
 def test_a_filter_applies_when_it_is_chosen(
-    watched: Watched,  # noqa: F811
-    store: sessionmaker[Session],  # noqa: F811
-    rows: Rows,  # noqa: F811
+    watched: Watched,
+    store: sessionmaker[Session],
+    rows: Rows,
 ) -> None:
     with unit_of_work(store) as session:
         session.query(Sample).filter_by(external_id="T-3").one().group = "platform-A"
@@ -87,7 +99,7 @@ CURVES = {
 }  # fmt: skip
 
 
-def with_file(store: sessionmaker[Session], rows: Rows) -> int:  # noqa: F811
+def with_file(store: sessionmaker[Session], rows: Rows) -> int:
     """T-3 as a sample that came from a file."""
     with unit_of_work(store) as session:
         sample = session.query(Sample).filter_by(external_id="T-3").one()
@@ -103,9 +115,9 @@ def with_file(store: sessionmaker[Session], rows: Rows) -> int:  # noqa: F811
 
 
 def test_curves_are_drawn_when_they_come_into_sight(
-    watched: Watched,  # noqa: F811
-    store: sessionmaker[Session],  # noqa: F811
-    rows: Rows,  # noqa: F811
+    watched: Watched,
+    store: sessionmaker[Session],
+    rows: Rows,
 ) -> None:
     """The answer is given here: reading an original is tested with the API (`tests/service/uploads/test_curves.py`)."""
     sample_id = with_file(store, rows)
@@ -120,9 +132,9 @@ def test_curves_are_drawn_when_they_come_into_sight(
 
 
 def test_curves_that_cannot_be_read_say_why(
-    watched: Watched,  # noqa: F811
-    store: sessionmaker[Session],  # noqa: F811
-    rows: Rows,  # noqa: F811
+    watched: Watched,
+    store: sessionmaker[Session],
+    rows: Rows,
 ) -> None:
     sample_id = with_file(store, rows)
     page = watched.open(f"/campaigns/{rows.campaign_id}/samples/{sample_id}")

@@ -26,7 +26,7 @@ from service.database.models import Campaign, DataValue, Sample
 from service.dependencies import CampaignDep, SessionDep, SettingsDep
 from service.errors import NotFoundError
 from service.reviews import service as reviews
-from service.reviews.suspects import Suspect, suspicious, waiting
+from service.reviews.suspects import Suspect, still_waiting, suspicious
 from service.samples import service as samples
 from service.uploads import curves
 from service.uploads import service as uploads
@@ -51,7 +51,7 @@ def show_sample(request: Request, campaign: CampaignDep, session: SessionDep, sa
     sample = _sample(session, campaign, sample_id)
     run = valuations.newest_succeeded(session, campaign)
     suspect = next((s for s in suspicious(session, campaign, run) if _is(s, sample)), None) if run else None
-    waits = suspect is not None and any(_is(found, sample) for found in waiting(session, campaign))
+    waits = run is not None and suspect is not None and bool(still_waiting(session, run, [suspect]))
     unit, base = campaign.target["unit"], f"/campaigns/{campaign.id}"
     values = reviews.values_of(session, sample)
     repeats = sample.repeats_sample_id

@@ -2,6 +2,11 @@
 "use strict";
 
 (() => {
+  // A filter applies as soon as it is chosen; without script there is a button.
+  const form = document.getElementById("value-filters");
+  form?.addEventListener("change", () => form.submit());
+
+  if (!document.getElementById("chart-data")) return; // an empty page has no charts
   const kinds = [
     ["sound", "sound", "--chart", "circle"],
     ["wrong_label", "wrong label", "--bad", "triangle"],
@@ -72,8 +77,4 @@
 
   const found = { values, sides };
   for (const element of document.querySelectorAll("[data-plot]")) plots.draw(element, found[element.dataset.plot], open);
-
-  // A filter applies as soon as it is chosen; without script there is a button.
-  const form = document.getElementById("value-filters");
-  form?.addEventListener("change", () => form.submit());
 })();

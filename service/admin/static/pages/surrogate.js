@@ -2,6 +2,7 @@
 "use strict";
 
 (() => {
+  if (!document.getElementById("chart-data")) return; // an empty page has no charts
   const source = plots.data("chart-data");
   const unit = source.unit;
 
