@@ -25,7 +25,9 @@ def _document(name: str, *, nullable: bool = False) -> sa.Column:
 
 
 def _created() -> sa.Column:
-    return sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False)
+    return sa.Column(
+        "created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+    )
 
 
 def upgrade() -> None:
@@ -52,10 +54,15 @@ def _create_promotions() -> None:
         sa.Column("actor", sa.String(length=200), nullable=False),
         sa.Column("reason", sa.String(length=2000), nullable=False),
         _created(),
-        sa.CheckConstraint("outcome <> 'overridden' OR reason <> ''", name=op.f(f"ck_{table}_override_has_reason")),
-        sa.CheckConstraint("replaced_surrogate_id <> surrogate_id", name=op.f(f"ck_{table}_replaces_another")),
         sa.CheckConstraint(
-            "(outcome = 'first') = (replaced_surrogate_id IS NULL)", name=op.f(f"ck_{table}_only_first_replaces_none")
+            "outcome <> 'overridden' OR reason <> ''", name=op.f(f"ck_{table}_override_has_reason")
+        ),
+        sa.CheckConstraint(
+            "replaced_surrogate_id <> surrogate_id", name=op.f(f"ck_{table}_replaces_another")
+        ),
+        sa.CheckConstraint(
+            "(outcome = 'first') = (replaced_surrogate_id IS NULL)",
+            name=op.f(f"ck_{table}_only_first_replaces_none"),
         ),
         sa.CheckConstraint("outcome <> 'worse'", name=op.f(f"ck_{table}_worse_does_not_serve")),
         sa.ForeignKeyConstraint(
@@ -64,7 +71,9 @@ def _create_promotions() -> None:
             name=op.f(f"fk_{table}_surrogate_id_surrogates"),
         ),
         sa.ForeignKeyConstraint(
-            ["replaced_surrogate_id"], ["surrogates.id"], name=op.f(f"fk_{table}_replaced_surrogate_id_surrogates")
+            ["replaced_surrogate_id"],
+            ["surrogates.id"],
+            name=op.f(f"fk_{table}_replaced_surrogate_id_surrogates"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{table}")),
     )
@@ -91,9 +100,13 @@ def _create_reviews() -> None:
             name=op.f("ck_reviews_only_retested_has_retest"),
         ),
         sa.CheckConstraint("retest_sample_id <> sample_id", name=op.f("ck_reviews_retests_another")),
-        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_reviews_campaign_id_campaigns")),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_reviews_campaign_id_campaigns")
+        ),
         sa.ForeignKeyConstraint(["sample_id"], ["samples.id"], name=op.f("fk_reviews_sample_id_samples")),
-        sa.ForeignKeyConstraint(["retest_sample_id"], ["samples.id"], name=op.f("fk_reviews_retest_sample_id_samples")),
+        sa.ForeignKeyConstraint(
+            ["retest_sample_id"], ["samples.id"], name=op.f("fk_reviews_retest_sample_id_samples")
+        ),
         sa.ForeignKeyConstraint(
             ["valuation_run_id", "campaign_id"],
             ["valuation_runs.id", "valuation_runs.campaign_id"],
