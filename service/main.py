@@ -40,6 +40,7 @@ from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
 from service.queue.mailbox import Mailbox
 from service.replays.routes import router as replays
+from service.reviews.routes import router as reviews
 from service.rounds.routes import router as rounds
 from service.samples.routes import router as samples
 from service.schedules.routes import router as schedules
@@ -111,7 +112,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks, accounts, scores, predictions, exports, audit,
+        rounds, reviews, schedules, events, webhooks, accounts, scores, predictions, exports, audit,
     ):  # fmt: skip
         api.include_router(router)
     api.add_api_route("/openapi.json", _document, include_in_schema=False)

@@ -104,6 +104,47 @@ class Strategy(StrEnum):
     RANDOM = "random"
 
 
+class GateOutcome(StrEnum):
+    """What the gate says about a surrogate that is to serve instead of the present one.
+
+    FIRST         none serves yet: there is nothing to compare with
+    NOT_WORSE     its error on the shared holdout exceeds that of the present one by the tolerance at most
+    WORSE         it exceeds it by more: it is held back
+    NOT_MEASURED  the two share too few holdout samples to compare them
+    OVERRIDDEN    somebody let it serve all the same, with a reason
+    """
+
+    FIRST = "first"
+    NOT_WORSE = "not_worse"
+    WORSE = "worse"
+    NOT_MEASURED = "not_measured"
+    OVERRIDDEN = "overridden"
+
+
+class ReviewDecision(StrEnum):
+    """What somebody decided about a suspicious test.
+
+    CONFIRMED  the label is right: not asked again until the evidence changes
+    DISMISSED  set aside without a check: a later valuation that doubts it asks again
+    CORRECTED  the label was wrong and is another one now; the old one stays in its history
+    RETESTED   a repetition was made a candidate: asked again when both have been valued
+    """
+
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+    CORRECTED = "corrected"
+    RETESTED = "retested"
+
+
+class Finding(StrEnum):
+    """Why a test is suspicious: by the newest valuation run, or by a look at the data without a network."""
+
+    WRONG_LABEL = "wrong_label"
+    WRONG_FEATURES = "wrong_features"
+    LABEL_OUTLIER = "label_outlier"
+    FEATURE_OUTLIER = "feature_outlier"
+
+
 class Oracle(StrEnum):
     """What runs a simulation for us: the built-in occupant model, or a solver on the worker's machine."""
 

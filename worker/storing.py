@@ -22,6 +22,7 @@ from service.lifecycles import RunStatus
 from service.runs import repository as runs
 from service.samples import repository as samples_repository
 from service.samples import service as samples
+from service.valuations import promotions
 from service.valuations import repository as valuations
 from service.vocabulary import Arm
 from worker.acquisition.explanations import Recommendation
@@ -90,16 +91,31 @@ def store_valuation(
     names = ("sample_id", "value", "spread", "weight", "rank", "value_target_loss", "value_transport")
     rows = [{"valuation_run_id": run.id, **dict(zip(names, values, strict=True))} for values in columns]
     valuations.insert_values(session, rows)
-    valuations.add_surrogate(
-        session,
-        SurrogateRow(
-            campaign_id=run.campaign_id,
-            valuation_run_id=run.id,
-            artefact=artefact,
-            artefact_sha256=artefact_sha256,
-            metrics=metrics,
-        ),
+    surrogate = SurrogateRow(
+        campaign_id=run.campaign_id,
+        valuation_run_id=run.id,
+        artefact=artefact,
+        artefact_sha256=artefact_sha256,
+        metrics=metrics,
+        assessment=assessment_document(outcome.assessment, snapshot),
     )
+    valuations.add_surrogate(session, surrogate)
+    promotions.promote_automatically(session, campaign_of(session, run), surrogate)
+
+
+def assessment_document(assessment: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
+    """The assessment with the samples' ids instead of their positions."""
+    ids = {
+        "holdout": snapshot.holdout.ids,
+        "validation": snapshot.validation.ids,
+        "out_of_fold": snapshot.train.ids,
+    }
+    return {name: found and _with_ids(found, ids[name]) for name, found in assessment.items()}
+
+
+def _with_ids(found: Mapping[str, Any], ids: list[int]) -> dict[str, Any]:
+    document = {key: value for key, value in found.items() if key != "rows"}
+    return finite_document(document | {"sample_ids": [ids[row] for row in found["rows"]]})
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class AcquisitionRequest(Strict):
 
     configuration: AcquisitionConfiguration = AcquisitionConfiguration()
     seed: int = Field(0, ge=0, lt=2**32)
-    surrogate_id: int | None = Field(None, ge=1, description="Null: the campaign's newest.")
+    surrogate_id: int | None = Field(None, ge=1, description="Null: the one that serves.")
     dry_run: bool = Field(
         default=False,
         description="Rank and choose a batch, and propose nothing: look at it at `/preview`. A `budget` that is given "

@@ -32,6 +32,7 @@ from service.lifecycles import PENDING, RecommendationStatus
 from service.pagination import PageRequest, cut_page
 from service.runs import repository as runs_repository
 from service.runs import service as runs
+from service.valuations import promotions
 from service.valuations import repository as valuations_repository
 from service.vocabulary import SampleStatus, Strategy
 
@@ -76,7 +77,7 @@ def surrogate_for(session: Session, campaign: Campaign, surrogate_id: int | None
         NotFoundError: if it is not one of this campaign.
     """
     if surrogate_id is None:
-        surrogate = valuations_repository.newest_surrogate(session, campaign.id)
+        surrogate = promotions.serving_surrogate(session, campaign)
         if surrogate is None:
             message = "The campaign has no surrogate yet."
             hint = f"POST /api/v1/campaigns/{campaign.id}/valuation-runs and wait until it has succeeded."
@@ -87,7 +88,7 @@ def surrogate_for(session: Session, campaign: Campaign, surrogate_id: int | None
         raise NotFoundError(f"Campaign {campaign.id} has no surrogate {surrogate_id}.")
     if not valuations_repository.has_artefact(session, surrogate_id):
         message = f"The network of surrogate {surrogate_id} was old and unused, and has been deleted."
-        raise ConflictError(message, hint="Leave surrogate_id out for the newest one.")
+        raise ConflictError(message, hint="Leave surrogate_id out for the one that serves.")
     return surrogate
 
 

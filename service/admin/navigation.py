@@ -18,6 +18,8 @@ CAMPAIGN = (
     Entry("overview", "Overview", ""),
     Entry("recommendations", "Recommendations", "/recommendations"),
     Entry("data-values", "Data values", "/data-values"),
+    Entry("reviews", "Review", "/reviews"),
+    Entry("surrogate", "Surrogate", "/surrogate"),
     Entry("ledger", "Ledger", "/ledger"),
     Entry("backtests", "Backtests", "/backtests"),
     Entry("runs", "Runs", "/runs"),

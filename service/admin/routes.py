@@ -11,11 +11,15 @@ from service.admin.pages import (
     backtests,
     campaigns,
     data_values,
+    decisions,
     ledger,
     login,
     overview,
     recommendations,
+    reviews,
     runs,
+    sample,
+    surrogate,
 )
 from service.admin.templates_env import STATIC
 from service.dependencies import principal_of
@@ -25,8 +29,8 @@ def install(app: FastAPI) -> None:
     """Add pages and static files to the application; only the files and the login are open to everyone."""
     pages = APIRouter(dependencies=[Depends(principal_of), Depends(note_position)], include_in_schema=False)
     for module in (
-        campaigns, overview, recommendations, data_values, ledger, backtests, runs, actions, round_actions,
-        backtest_actions,
+        campaigns, overview, recommendations, data_values, sample, reviews, decisions, surrogate, ledger, backtests,
+        runs, actions, round_actions, backtest_actions,
     ):  # fmt: skip
         pages.include_router(module.router)
     pages.include_router(login.signed_in_router)

@@ -16,7 +16,7 @@ from service.database.models import Campaign, Surrogate
 from service.ledger import repository
 from service.ledger.benefit import benefit_of
 from service.ledger.schemas import StopCheck, StopRead, StopState
-from service.valuations import service as valuations
+from service.valuations import promotions
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -36,7 +36,7 @@ def evaluate(session: Session, campaign: Campaign, *, target_error: float | None
     rule = StopRule.model_validate(campaign.stop_rule or {})
     if target_error is not None:
         rule = rule.model_copy(update={"target_error": target_error})
-    surrogate = valuations.newest_surrogate(session, campaign)
+    surrogate = promotions.serving_surrogate(session, campaign)
     cheapest = repository.cheapest_candidate(session, campaign.id)
     checks = [
         _target_error(rule, surrogate, campaign),

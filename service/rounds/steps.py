@@ -20,6 +20,7 @@ from service.lifecycles import PENDING, SPENT, RecommendationStatus, RoundEnd, R
 from service.logs import logged_as
 from service.rounds import repository, service
 from service.rounds.schemas import AutoApprove, RoundConfiguration
+from service.valuations import promotions
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationRequest
 from service.vocabulary import Arm
@@ -111,7 +112,9 @@ def _value(turn: Turn) -> Outcome:
     request = AcquisitionRequest(
         configuration=turn.configuration.acquisition,
         seed=turn.seed,
-        surrogate_id=repository.surrogate_id_of(turn.session, run.id),
+        surrogate_id=promotions.usable_surrogate_id(
+            turn.session, turn.campaign, repository.surrogate_id_of(turn.session, run.id)
+        ),
     )
     ranking = acquisitions.request_round(turn.session, turn.campaign, request, actor=turn.round_.requested_by)
     turn.round_.acquisition_round_id = ranking.id

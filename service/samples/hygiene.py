@@ -87,6 +87,14 @@ def inspect(rows: Sequence[HygieneRow], kinds: Mapping[str, Kind], *, limit: int
     )
 
 
+def outliers(
+    rows: Sequence[HygieneRow], kinds: Mapping[str, Kind]
+) -> tuple[list[FeatureOutlier], list[LabelOutlier]]:
+    """Values and labels far from all others, worst first; the same as in `inspect` of these rows."""
+    table = _Table.of(rows, kinds)
+    return _feature_outliers(rows, table), _label_outliers(rows, table)[0]
+
+
 @dataclass(frozen=True)
 class _Table:
     """Rows as arrays: (n, p) numbers with NaN for missing, (n,) codes of everything that must be equal."""

@@ -197,7 +197,9 @@ def candidate_blocks(session: Session, campaign_id: int) -> Iterator[Sequence[Ca
     yield from cast("Iterator[Sequence[CandidateRow]]", session.execute(in_order).partitions())
 
 
-def for_hygiene(session: Session, campaign_id: int) -> Sequence[tuple[Any, ...]]:
+def for_hygiene(
+    session: Session, campaign_id: int, *, only_trained_on: bool = False
+) -> Sequence[tuple[Any, ...]]:
     """Plain columns of all samples in the order of their ids: objects would cost most of the time."""
     statement = (
         select(
@@ -215,6 +217,8 @@ def for_hygiene(session: Session, campaign_id: int) -> Sequence[tuple[Any, ...]]
         .join(Source, Source.id == Sample.source_id)
         .where(Sample.campaign_id == campaign_id)
     )
+    if only_trained_on:
+        statement = statement.where(Sample.status == SampleStatus.LABELLED, Sample.split == Split.TRAIN)
     return [tuple(row) for row in session.execute(statement.order_by(Sample.id))]
 
 

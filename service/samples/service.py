@@ -16,8 +16,8 @@ from service.errors import ConflictError, FieldError, InputError, NotFoundError
 from service.pagination import PageRequest, cut_page
 from service.samples import repository
 from service.samples.batch import Batch, CheckedRow, check_rows, row_of
-from service.samples.hygiene import inspect
-from service.samples.hygiene_report import HygieneReport, HygieneRow
+from service.samples.hygiene import inspect, outliers
+from service.samples.hygiene_report import FeatureOutlier, HygieneReport, HygieneRow, LabelOutlier
 from service.samples.schemas import (
     BulkResult,
     OnError,
@@ -240,6 +240,11 @@ def get(session: Session, sample_id: int) -> Sample:
     return sample
 
 
+def with_ids(session: Session, sample_ids: Sequence[int]) -> Sequence[Sample]:
+    """The samples, in the order of their ids."""
+    return repository.with_ids(session, sample_ids)
+
+
 def page(
     session: Session, campaign: Campaign, wanted: SampleFilter, request: PageRequest
 ) -> tuple[Sequence[Sample], bool]:
@@ -251,6 +256,23 @@ def hygiene(session: Session, campaign: Campaign, *, limit: int) -> HygieneRepor
     kinds = {name: feature.kind.value for name, feature in schema_of(campaign).features.items()}
     rows = [HygieneRow(*row) for row in repository.for_hygiene(session, campaign.id)]
     return inspect(rows, kinds, limit=limit)
+
+
+def labelled_outliers(
+    session: Session, campaign: Campaign
+) -> tuple[list[FeatureOutlier], list[LabelOutlier]]:
+    """Labelled training samples with a value or label far from all others, worst first. O(labelled samples)."""
+    kinds = {name: feature.kind.value for name, feature in schema_of(campaign).features.items()}
+    found = repository.for_hygiene(session, campaign.id, only_trained_on=True)
+    return outliers([HygieneRow(*row) for row in found], kinds)
+
+
+def has_open_repetition(session: Session, sample: Sample) -> bool:
+    """Whether a candidate is to repeat its test."""
+    return any(
+        row.repeats_sample_id == sample.id and row.status is SampleStatus.CANDIDATE
+        for row in repository.repetitions(session, sample.campaign_id)
+    )
 
 
 def add_repetitions(

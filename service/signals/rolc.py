@@ -99,7 +99,7 @@ def real_occupant_load_criterion(
     check_initial_speed(initial_speed_mps)
     vehicle, vehicle_flags = prepare(vehicle, rule.vehicle_cfc, "vehicle")
     chest, chest_flags = prepare(chest, rule.chest_cfc, "chest")
-    motion = _motion(vehicle, chest, initial_speed_mps)
+    motion = motion_of(vehicle, chest, initial_speed_mps)
     flags = vehicle_flags + chest_flags
     t1 = rule.find_t1(motion)
     if t1 is None:
@@ -125,7 +125,12 @@ def prepare(channel: Channel, cfc: ChannelFrequencyClass, role: str) -> tuple[Ch
     return channel, tuple(flags)
 
 
-def _motion(vehicle: Channel, chest: Channel, initial_speed_mps: float) -> Motion:
+def motion_of(vehicle: Channel, chest: Channel, initial_speed_mps: float) -> Motion:
+    """Car and chest from t = 0 on, on the grid of the chest record; both channels as `prepare` leaves them.
+
+    Raises:
+        InputError: the records have no common time after the first contact.
+    """
     time_s = chest.time_s
     shared = (time_s >= 0) & (time_s <= vehicle.time_s[-1])
     if np.count_nonzero(shared) < 2:

@@ -16,9 +16,10 @@ from service.lifecycles import UploadStatus
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.samples import service as samples
-from service.uploads import service
+from service.uploads import curves, service
 from service.uploads.schemas import (
     Acceptance,
+    CurvesRead,
     Occupants,
     Relabelling,
     RelabellingResult,
@@ -181,3 +182,9 @@ def relabel_uploads(
 ) -> RelabellingResult:
     """Change the campaign's label definition: all labels from files are computed again from the originals."""
     return service.relabel(session, campaign, request.label_definition, actor=principal.name)
+
+
+@router.get("/samples/{sample_id}/curves", responses=responses(404, 409))
+def read_sample_curves(sample_id: int, session: SessionDep, settings: SettingsDep) -> CurvesRead:
+    """Acceleration and speed of car and chest behind a label that came from a file, with t1 and t2."""
+    return curves.curves_of(session, settings, sample_id)

@@ -124,3 +124,27 @@ class UploadDetail(UploadRead):
 
 class UploadResult(UploadRead):
     samples: list[SampleRead]
+
+
+class CurvesRead(BaseModel):
+    """Car and chest of one occupant from the first contact on, filtered as the label definition says.
+
+    Braking is a negative acceleration. The ROLC is the slope of the chest speed from t1 to t2.
+    """
+
+    sample_id: int
+    upload_id: int
+    occupant: str
+    label_definition: str
+    rolc_g: float | None = Field(
+        description="By this reading; the label of the sample may have been corrected."
+    )
+    t1_ms: float | None
+    t2_ms: float | None
+    samples: int = Field(description="Of the records in this window.")
+    shown: int = Field(description="Points that follow, evenly thinned.")
+    time_ms: list[float]
+    vehicle_g: list[float]
+    chest_g: list[float]
+    vehicle_mps: list[float]
+    chest_mps: list[float]

@@ -14,11 +14,14 @@ from service.database.models import (
     CampaignRound,
     DataValue,
     Sample,
+    Source,
     Surrogate,
+    SurrogatePromotion,
     ValuationRun,
 )
 from service.lifecycles import RunStatus
 from service.pagination import PageRequest
+from service.valuations.schemas import ValuedSample
 
 # Networks deleted in one transaction, up to a few megabytes each.
 MOST_PRUNED = 100
@@ -84,34 +87,25 @@ def doubted_labels(session: Session, run_id: int, *, below: float) -> frozenset[
     return frozenset(session.scalars(statement))
 
 
-def doubtful_count(session: Session, run_id: int, *, below: float) -> int:
-    """Samples whose label or features are rather wrong than right: one of both sides under `below`."""
-    statement = select(func.count()).where(
-        DataValue.valuation_run_id == run_id,
-        or_(DataValue.value_target_loss < below, DataValue.value_transport < below),
-    )
-    return session.scalars(statement).one()
-
-
-def components_of(session: Session, run_id: int) -> Sequence[tuple[int, str | None, float, float, float]]:
-    """(sample id, external id, value, value_target_loss, value_transport) of all samples, for charts."""
+def valued_samples(session: Session, run_id: int) -> list[ValuedSample]:
+    """All samples of a run, most valuable first, as plain rows: objects would cost most of the time."""
     statement = (
         select(
-            DataValue.sample_id,
-            Sample.external_id,
-            DataValue.value,
-            DataValue.value_target_loss,
-            DataValue.value_transport,
+            DataValue.sample_id, Sample.external_id, Source.name, Sample.group, Sample.target, DataValue.rank,
+            DataValue.value, DataValue.spread, DataValue.value_target_loss, DataValue.value_transport,
         )
         .join(DataValue.sample)
+        .join(Source, Source.id == Sample.source_id)
         .where(DataValue.valuation_run_id == run_id)
         .order_by(DataValue.rank)
-    )
-    return session.execute(statement).all()
+    )  # fmt: skip
+    rows: Sequence[Any] = session.execute(statement).all()
+    return [ValuedSample(*row) for row in rows]
 
 
 def add_surrogate(session: Session, surrogate: Surrogate) -> None:
     session.add(surrogate)
+    session.flush()  # its promotion refers to the id
 
 
 def get_surrogate(session: Session, surrogate_id: int, *, with_artefact: bool = False) -> Surrogate | None:
@@ -119,9 +113,66 @@ def get_surrogate(session: Session, surrogate_id: int, *, with_artefact: bool = 
     return session.get(Surrogate, surrogate_id, options=options)
 
 
-def newest_surrogate(session: Session, campaign_id: int) -> Surrogate | None:
+def newest_surrogate(
+    session: Session, campaign_id: int, *, other_than: int | None = None
+) -> Surrogate | None:
     statement = select(Surrogate).where(Surrogate.campaign_id == campaign_id).order_by(Surrogate.id.desc())
+    if other_than is not None:
+        statement = statement.where(Surrogate.id != other_than)
     return session.scalars(statement.limit(1)).one_or_none()
+
+
+def surrogate_of_run(session: Session, run_id: int) -> Surrogate | None:
+    return session.scalars(select(Surrogate).where(Surrogate.valuation_run_id == run_id)).one_or_none()
+
+
+def newest_with_runs(
+    session: Session, campaign_id: int, limit: int
+) -> Sequence[tuple[Surrogate, ValuationRun]]:
+    """Surrogates with the runs that trained them, newest first."""
+    statement = (
+        select(Surrogate, ValuationRun)
+        .join(ValuationRun, ValuationRun.id == Surrogate.valuation_run_id)
+        .where(Surrogate.campaign_id == campaign_id)
+        .order_by(Surrogate.id.desc())
+        .limit(limit)
+    )
+    return [(surrogate, run) for surrogate, run in session.execute(statement)]
+
+
+def count_surrogates(session: Session, campaign_id: int) -> int:
+    statement = select(func.count()).select_from(Surrogate).where(Surrogate.campaign_id == campaign_id)
+    return session.scalars(statement).one()
+
+
+def add_promotion(session: Session, row: SurrogatePromotion) -> None:
+    session.add(row)
+    session.flush()
+
+
+def newest_promotion(session: Session, campaign_id: int) -> SurrogatePromotion | None:
+    statement = select(SurrogatePromotion).where(SurrogatePromotion.campaign_id == campaign_id)
+    return session.scalars(statement.order_by(SurrogatePromotion.id.desc()).limit(1)).one_or_none()
+
+
+def was_promoted(session: Session, surrogate_id: int) -> bool:
+    found = select(SurrogatePromotion.id).where(SurrogatePromotion.surrogate_id == surrogate_id)
+    return session.scalars(found.limit(1)).one_or_none() is not None
+
+
+def promotions_page(session: Session, campaign_id: int, request: PageRequest) -> Sequence[SurrogatePromotion]:
+    statement = (
+        select(SurrogatePromotion)
+        .where(SurrogatePromotion.campaign_id == campaign_id, SurrogatePromotion.id > request.after)
+        .order_by(SurrogatePromotion.id)
+        .limit(request.limit + 1)
+    )
+    return session.scalars(statement).all()
+
+
+def newest_promotions(session: Session, campaign_id: int, limit: int) -> Sequence[SurrogatePromotion]:
+    statement = select(SurrogatePromotion).where(SurrogatePromotion.campaign_id == campaign_id)
+    return session.scalars(statement.order_by(SurrogatePromotion.id.desc()).limit(limit)).all()
 
 
 def has_artefact(session: Session, surrogate_id: int) -> bool:
@@ -133,13 +184,20 @@ def has_artefact(session: Session, surrogate_id: int) -> bool:
 def prune_artefacts(session: Session, *, before: datetime) -> int:
     """Delete older networks, a bounded number at once; rows with their figures stay for the ledger.
 
-    Kept are those that a round refers to (a replay needs them), and the newest of each campaign, which serves.
+    Kept are those that a round refers to (a replay needs them), and of each campaign the newest and the one that
+    was promoted last, which serves.
     """
-    newer = aliased(Surrogate)
+    newer, later = aliased(Surrogate), aliased(SurrogatePromotion)
     is_newest = ~exists().where(newer.campaign_id == Surrogate.campaign_id, newer.id > Surrogate.id)
     is_used = or_(
         exists().where(AcquisitionRound.surrogate_id == Surrogate.id),
         exists().where(CampaignRound.valuation_run_id == Surrogate.valuation_run_id),
+        exists().where(
+            SurrogatePromotion.surrogate_id == Surrogate.id,
+            ~exists().where(
+                later.campaign_id == SurrogatePromotion.campaign_id, later.id > SurrogatePromotion.id
+            ),
+        ),
     )
     unused = (
         select(Surrogate.id)

@@ -6,13 +6,25 @@ from enum import StrEnum
 
 from fastapi import APIRouter, Response, status
 
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
+from service.campaigns import service as campaigns
+from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, requires
+from service.errors import NotFoundError
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.runs import service as runs
 from service.runs.schemas import AttemptRead
-from service.valuations import service
-from service.valuations.schemas import DataValueRead, SurrogateRead, ValuationRequest, ValuationRunRead
+from service.valuations import promotions, service
+from service.valuations.schemas import (
+    AssessmentRead,
+    DataValueRead,
+    GateRead,
+    PromotionRead,
+    PromotionRequest,
+    SurrogateRead,
+    ValuationRequest,
+    ValuationRunRead,
+)
+from service.vocabulary import Scope
 
 router = APIRouter(tags=["valuation runs"], route_class=GuardedRoute)
 # Seconds after which a client may usefully ask again.
@@ -108,3 +120,50 @@ def download_surrogate(surrogate_id: int, session: SessionDep) -> Response:
     name = f"surrogate-{surrogate.id}.safetensors"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(surrogate.artefact, media_type="application/octet-stream", headers=headers)
+
+
+@router.get("/surrogates/{surrogate_id}/assessment", responses=responses(404))
+def read_assessment(surrogate_id: int, session: SessionDep) -> AssessmentRead:
+    """Predictions beside labels, residuals by load case and coverage of the intervals of one surrogate."""
+    surrogate = service.get_surrogate(session, surrogate_id)
+    return AssessmentRead(surrogate_id=surrogate.id, assessment=surrogate.assessment)
+
+
+@router.get("/campaigns/{campaign_id}/serving-surrogate", responses=responses(404))
+def read_serving_surrogate(campaign: CampaignDep, session: SessionDep) -> SurrogateRead:
+    """The surrogate that predicts and ranks: the one promoted last, without any promotion the newest one."""
+    surrogate = promotions.serving_surrogate(session, campaign)
+    if surrogate is None:
+        raise NotFoundError("The campaign has no surrogate yet.", hint="Request a valuation run.")
+    return SurrogateRead.model_validate(surrogate)
+
+
+@router.get("/campaigns/{campaign_id}/surrogate-promotions", responses=responses(400, 404))
+def list_surrogate_promotions(
+    campaign: CampaignDep, session: SessionDep, page: PageDep
+) -> Page[PromotionRead]:
+    """Which surrogate served since when, and why it might, oldest first."""
+    rows, more = promotions.page(session, campaign, page)
+    items = [PromotionRead.model_validate(row) for row in rows]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+
+
+@router.get("/valuation-runs/{run_id}/promotion-gate", responses=responses(404, 409))
+def read_promotion_gate(run_id: int, session: SessionDep) -> GateRead:
+    """What the gate says about the surrogate of a run; 409 when it serves already."""
+    surrogate = promotions.surrogate_of_run(session, service.get(session, run_id).id)
+    campaign = campaigns.get(session, surrogate.campaign_id)
+    return promotions.read_gate(promotions.judge(session, campaign, surrogate), campaign.target["unit"])
+
+
+@router.post("/valuation-runs/{run_id}:promote", responses=responses(404, 409, 422))
+@requires(Scope.APPROVE)
+def promote_valuation_run(
+    run_id: int, session: SessionDep, principal: Principal, request: PromotionRequest | None = None
+) -> PromotionRead:
+    """Let the surrogate of a run serve; 409 when the gate holds it back and the request does not override it."""
+    surrogate = promotions.surrogate_of_run(session, service.get(session, run_id).id)
+    campaign = campaigns.get(session, surrogate.campaign_id)
+    wanted = request or PromotionRequest()
+    row = promotions.promote(session, campaign, surrogate, wanted, actor=principal.name)
+    return PromotionRead.model_validate(row)

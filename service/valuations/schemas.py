@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from service.campaigns.schemas import Strict
+from service.campaigns.schemas import STORABLE, Strict
 from service.runs.schemas import RunRead
+from service.vocabulary import GateOutcome
 
 
 class ValuationConfiguration(Strict):
@@ -68,6 +70,85 @@ class DataValueRead(BaseModel):
         description="The side of its features: one minus the probability that they are wrong, less where they lie "
         "far from the target domain. Mode published: how far the transport moved the weight."
     )
+
+
+@dataclass(frozen=True)
+class ValuedSample:
+    """A sample with its value in one run, for lists and charts."""
+
+    sample_id: int
+    external_id: str | None
+    source: str
+    group: str | None
+    target: float | None
+    rank: int
+    value: float
+    spread: float
+    value_target_loss: float
+    value_transport: float
+
+    @property
+    def name(self) -> str:
+        """The user's own name of the sample, or its id."""
+        return self.external_id or f"sample {self.sample_id}"
+
+
+class PromotionRequest(Strict):
+    """Let a surrogate serve; what the gate holds back needs an override with a reason."""
+
+    override: bool = Field(default=False, description="Let it serve although the gate holds it back.")
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), STORABLE] = ""
+
+    @model_validator(mode="after")
+    def _override_has_reason(self) -> Self:
+        if self.override and not self.reason:
+            raise ValueError("an override needs a reason: it stands in the history with your name")
+        return self
+
+
+class GateRead(BaseModel):
+    """What the gate says about a surrogate; errors (RMSE, target units, lower is better) on shared holdout samples."""
+
+    surrogate_id: int
+    present_surrogate_id: int | None
+    outcome: GateOutcome
+    sentence: str
+    shared_samples: int
+    rmse: float | None
+    present_rmse: float | None
+    tolerance: float = Field(description="Share by which the error may exceed that of the present one.")
+
+
+class PromotionRead(BaseModel):
+    """Since when a surrogate serves, and why it may."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    campaign_id: int
+    surrogate_id: int
+    replaced_surrogate_id: int | None
+    outcome: GateOutcome
+    comparison: dict[str, Any] = Field(
+        description="`shared_samples`, `rmse`, `present_rmse` (target units, null when not compared), `tolerance`."
+    )
+    actor: str
+    reason: str
+    created_at: datetime
+
+
+ASSESSMENT = """Predictions beside labels: `holdout`, `validation` (null without labelled rows) and `out_of_fold` (each
+training row predicted by the members that were not trained on it).
+
+Each: `total` rows; `sample_ids`, `label`, `predicted`, `half_width` (of the 90 % interval, null out of fold) and
+`load_case` of at most 4,000, evenly spread; `residuals` (load case, or `all`, to `rows`, `mean` and
+`quantiles` at 5, 25, 50, 75 and 95 % of predicted minus label, over all rows); `coverage` (`level`, `observed`,
+mean `width`; null out of fold). Target units."""
+
+
+class AssessmentRead(BaseModel):
+    surrogate_id: int
+    assessment: dict[str, Any] | None = Field(description=ASSESSMENT)
 
 
 class SurrogateRead(BaseModel):

@@ -13,7 +13,7 @@ from service.pagination import PageRequest, cut_page
 from service.runs import repository as runs_repository
 from service.runs import service as runs
 from service.valuations import repository
-from service.valuations.schemas import DataValueRead, ValuationRequest
+from service.valuations.schemas import DataValueRead, ValuationRequest, ValuedSample
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -95,8 +95,15 @@ def newest_succeeded(session: Session, campaign: Campaign) -> ValuationRun | Non
     return repository.newest_succeeded(session, campaign.id)
 
 
-def newest_surrogate(session: Session, campaign: Campaign) -> Surrogate | None:
-    return repository.newest_surrogate(session, campaign.id)
+def newest_versions(
+    session: Session, campaign: Campaign, *, limit: int
+) -> Sequence[tuple[Surrogate, ValuationRun]]:
+    """Surrogates with the runs that trained them, newest first."""
+    return repository.newest_with_runs(session, campaign.id, limit)
+
+
+def count_surrogates(session: Session, campaign: Campaign) -> int:
+    return repository.count_surrogates(session, campaign.id)
 
 
 def least_valuable(session: Session, run: ValuationRun, *, offset: int, limit: int) -> Sequence[DataValue]:
@@ -105,14 +112,9 @@ def least_valuable(session: Session, run: ValuationRun, *, offset: int, limit: i
     return cut_page(repository.values_page(session, run.id, request, lowest_first=True), limit)[0]
 
 
-def doubtful_count(session: Session, run: ValuationRun, *, below: float) -> int:
-    """Samples of a run that stand out: their label or their features are rather wrong than right."""
-    return repository.doubtful_count(session, run.id, below=below)
-
-
-def components(session: Session, run: ValuationRun) -> Sequence[tuple[int, str | None, float, float, float]]:
-    """(sample id, external id, value, value_target_loss, value_transport) of all samples, most valuable first."""
-    return repository.components_of(session, run.id)
+def valued_samples(session: Session, run: ValuationRun) -> list[ValuedSample]:
+    """All samples of the run with their values, most valuable first. O(samples)."""
+    return repository.valued_samples(session, run.id)
 
 
 def read_value(row: DataValue) -> DataValueRead:

@@ -24,6 +24,7 @@ NOUNS = [
     "events",
     "webhooks",
     "accounts",
+    "reviews",
 ]
 LONGEST_MODULE = 400
 STATEMENTS = {"select", "insert", "update", "delete", "text"}

@@ -16,7 +16,9 @@ from service.stack import free_port
 from tests.conftest import database_named
 from tests.support import psycopg_url
 
-APPEND_ONLY = ("recommendation_changes", "label_changes", "audit_events", "run_attempts")
+APPEND_ONLY = (
+    "recommendation_changes", "label_changes", "audit_events", "run_attempts", "reviews", "surrogate_promotions",
+)  # fmt: skip
 
 
 @pytest.fixture

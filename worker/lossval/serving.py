@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.lossval.assessment import assess_out_of_fold, assess_rows
 from worker.lossval.encoding import FeatureSpec, Matrix, Row
 from worker.lossval.errors import LossValError
 from worker.lossval.fitting import FittedSurrogate
@@ -39,11 +40,13 @@ class Serving:
         name: in_run, plain or weighted.
         surrogate: with intervals calibrated for the estimated share of wrong labels.
         metrics: JSON-able, see `choose`.
+        assessment: JSON-able: `holdout` and `validation` (None without rows) and `out_of_fold`, see `assessment.py`.
     """
 
     name: str
     surrogate: Surrogate
     metrics: dict[str, Any]
+    assessment: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,8 @@ def choose(
         "validation": validation if by_validation else {},
         "holdout": _measured(surrogates[name], evaluation.holdout, evaluation),
     }
-    return Serving(name, surrogates[name], metrics | _headline(name, metrics))
+    assessment = _assessment(surrogates[name], candidates[name].residuals, evaluation)
+    return Serving(name, surrogates[name], metrics | _headline(name, metrics), assessment)
 
 
 def trusted_rows(residuals: Residuals) -> NDArray[np.bool_]:
@@ -161,6 +165,17 @@ def _measured(
     predicted, half_width = surrogate.mean_and_half_width(rows, INTERVAL_LEVEL)
     predictions = Predictions(y, predicted, half_width, evaluation.load_cases(rows))
     return report(predictions, float(evaluation.train[1].mean()))
+
+
+def _assessment(surrogate: Surrogate, residuals: Residuals, evaluation: Evaluation) -> dict[str, Any]:
+    sets = {"holdout": evaluation.holdout, "validation": evaluation.validation}
+    measured = {
+        name: None if found is None else assess_rows(surrogate, found, evaluation.load_cases(found[0]))
+        for name, found in sets.items()
+    }
+    return measured | {
+        "out_of_fold": assess_out_of_fold(residuals, evaluation.load_cases(evaluation.train[0]))
+    }
 
 
 def _out_of_fold(residuals: Residuals, evaluation: Evaluation) -> dict[str, Any]:

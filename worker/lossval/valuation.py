@@ -32,11 +32,14 @@ class ValuationOutcome:
             correlation of the values of two disjoint half ensembles, near 1 = stable; None if not known),
             `train_rows`, `target_rows`, `validation_rows`, `encoded_columns`, `transport_cost`,
             `transport_divergence`, `effective_samples`.
+        assessment: JSON-able predictions beside labels of the serving surrogate, see `assessment.py`; `rows` are
+            positions in the training, validation or holdout rows.
     """
 
     result: LossValResult
     surrogate: Surrogate
     metrics: dict[str, Any]
+    assessment: dict[str, Any]
 
 
 def run_valuation(
@@ -129,7 +132,7 @@ def run_valuation(
         "effective_samples": valued.result.curve.effective_samples[-1],
     }
     progress(1.0, f"{serving.name} surrogate serves")
-    return ValuationOutcome(valued.result, serving.surrogate, metrics)
+    return ValuationOutcome(valued.result, serving.surrogate, metrics, serving.assessment)
 
 
 def _checked(labelled: Labelled | None, name: str) -> Labelled | None:

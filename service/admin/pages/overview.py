@@ -23,7 +23,7 @@ from service.admin.pages.overview_tasks import Situation, tasks_of
 from service.admin.pages.quality import quality_of
 from service.admin.pages.round_view import next_round, round_view
 from service.admin.pages.run_lines import AnyRun, run_line
-from service.admin.pages.value_lines import STANDS_OUT, value_lines
+from service.admin.pages.value_lines import value_lines
 from service.admin.pages.wording import domain_text, evidence_view, target_with_unit
 from service.admin.rendering import frame, page
 from service.backtests import service as backtests
@@ -35,6 +35,7 @@ from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.ledger import service as ledger
 from service.ledger import stop_rule
 from service.ledger.schemas import StopRead
+from service.reviews.suspects import waiting
 from service.rounds import service as rounds
 from service.rounds.schemas import RoundRead
 from service.schedules import service as schedules
@@ -64,7 +65,7 @@ def show_overview(request: Request, campaign: CampaignDep, session: SessionDep) 
         round=round_,
         uploads=uploads.status_counts(session, campaign),
         stop=stop,
-        doubtful=_doubtful(session, latest),
+        to_review=len(waiting(session, campaign)),
         overdue=acquisitions.overdue(session, campaign),
         has_values=latest is not None,
     )
@@ -114,13 +115,6 @@ def _newest_runs(session: SessionDep, campaign: Campaign) -> list[AnyRun]:
 def _round(session: SessionDep, campaign: Campaign) -> RoundRead | None:
     found = rounds.newest(session, campaign)
     return rounds.read(session, found) if found else None
-
-
-def _doubtful(session: SessionDep, run: ValuationRun | None) -> int:
-    """Samples that stand out; in mode published the sides are no probabilities, and nothing can be said."""
-    if run is None or run.configuration.get("mode") == "published":
-        return 0
-    return valuations.doubtful_count(session, run, below=STANDS_OUT)
 
 
 def _created(run: AnyRun) -> datetime:

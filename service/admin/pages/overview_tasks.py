@@ -33,7 +33,7 @@ class Situation:
         base: address of the campaign's pages.
         newest: valuation runs and rankings, newest first.
         backtest: the newest one.
-        doubtful: samples of the newest valuation that stand out.
+        to_review: suspicious tests that wait for a decision.
         overdue: ordered acquisitions past their lead time.
     """
 
@@ -45,7 +45,7 @@ class Situation:
     round: RoundRead | None
     uploads: dict[UploadStatus, int]
     stop: StopRead
-    doubtful: int
+    to_review: int
     overdue: int
     has_values: bool
 
@@ -128,11 +128,10 @@ def _results(at: Situation) -> Iterator[Task]:
 
 
 def _suspicions(at: Situation) -> Iterator[Task]:
-    if at.doubtful:
-        look = "looks" if at.doubtful == 1 else "look"
-        yield Task(
-            f"{_count(at.doubtful, 'labelled test')} {look} suspicious", f"{at.base}/data-values", "info"
-        )
+    if at.to_review:
+        waits = "waits" if at.to_review == 1 else "wait"
+        text = f"{_count(at.to_review, 'suspicious test')} {waits} for your review"
+        yield Task(text, f"{at.base}/reviews", "info")
 
 
 def _first_steps(at: Situation) -> list[Task]:

@@ -15,6 +15,7 @@ from service.admin.pages.run_lines import AnyRun, run_line
 from service.admin.rendering import fragment, frame, page
 from service.database.models import Campaign
 from service.dependencies import CampaignDep, GuardedRoute, SessionDep
+from service.valuations import promotions
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationConfiguration, ValuationRequest
 
@@ -36,7 +37,7 @@ def show_runs(request: Request, campaign: CampaignDep, session: SessionDep) -> H
             *fields_of(AcquisitionConfiguration, _round_inputs(campaign)),
             *fields_of(AcquisitionRequest, [SEED]),
         ],
-        has_surrogate=valuations.newest_surrogate(session, campaign) is not None,
+        has_surrogate=promotions.serving_surrogate(session, campaign) is not None,
     )
     return page(request, context)
 

@@ -8,9 +8,7 @@ from typing import Literal
 from service.admin.contexts.shared import ValueLine
 from service.admin.formats import number
 from service.database.models import DataValue, Sample
-
-# Both sides are probabilities that nothing is wrong: below a half a sample is rather wrong than right.
-STANDS_OUT = 0.5
+from service.valuations.diagnosis import STANDS_OUT
 
 Side = Literal["label", "features", "none"]
 

@@ -16,12 +16,13 @@ from service.database.models.event import Event
 from service.database.models.idempotency import StoredAnswer
 from service.database.models.import_run import ImportRun
 from service.database.models.process import Process
+from service.database.models.review import Review
 from service.database.models.round import CampaignRound
 from service.database.models.run import RunAttempt, RunCheckpoint
 from service.database.models.sample import LabelChange, Sample, SampleVeto, Upload
 from service.database.models.schedule import Schedule, ScheduleFiring
 from service.database.models.simulation import SimulationRun
-from service.database.models.valuation import DataValue, Surrogate, ValuationRun
+from service.database.models.valuation import DataValue, Surrogate, SurrogatePromotion, ValuationRun
 from service.database.models.webhook import Webhook, WebhookAttempt, WebhookDelivery
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Recommendation",
     "RecommendationChange",
     "Replay",
+    "Review",
     "RunAttempt",
     "RunCheckpoint",
     "Sample",
@@ -52,6 +54,7 @@ __all__ = [
     "Source",
     "StoredAnswer",
     "Surrogate",
+    "SurrogatePromotion",
     "Upload",
     "User",
     "UserSession",

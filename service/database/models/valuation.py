@@ -7,15 +7,18 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     LargeBinary,
     String,
     UniqueConstraint,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
 
-from service.database.base import Base, Created, Document, PrimaryKey, finite
+from service.database.base import Base, Created, Document, PrimaryKey, enum_column, finite
 from service.database.models.run import RunColumns, large_id_list, run_constraints
 from service.database.models.sample import Sample
+from service.vocabulary import GateOutcome
 
 
 class ValuationRun(RunColumns, Base):
@@ -72,4 +75,30 @@ class Surrogate(Base):
     artefact: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
     artefact_sha256: Mapped[str] = mapped_column(String(64))
     metrics: Mapped[Document]
+    # Predictions beside labels, coverage, residuals by load case; null for surrogates of before.
+    assessment: Mapped[Document | None] = deferred(mapped_column(JSONB(none_as_null=True)))
+    created_at: Mapped[Created]
+
+
+class SurrogatePromotion(Base):
+    """Since when which surrogate serves, and why it may: the newest row counts; rows are only ever added."""
+
+    __tablename__ = "surrogate_promotions"
+    __table_args__ = (
+        ForeignKeyConstraint(["surrogate_id", "campaign_id"], ["surrogates.id", "surrogates.campaign_id"]),
+        CheckConstraint("outcome <> 'overridden' OR reason <> ''", name="override_has_reason"),
+        CheckConstraint("replaced_surrogate_id <> surrogate_id", name="replaces_another"),
+        CheckConstraint("(outcome = 'first') = (replaced_surrogate_id IS NULL)", name="only_first_replaces_none"),
+        CheckConstraint("outcome <> 'worse'", name="worse_does_not_serve"),
+        Index(None, "campaign_id", "id"),
+    )  # fmt: skip
+
+    id: Mapped[PrimaryKey]
+    campaign_id: Mapped[int]
+    surrogate_id: Mapped[int] = mapped_column(index=True)
+    replaced_surrogate_id: Mapped[int | None] = mapped_column(ForeignKey("surrogates.id"))
+    outcome: Mapped[GateOutcome] = mapped_column(enum_column(GateOutcome, "outcome"))
+    comparison: Mapped[Document]  # both errors, on how many shared holdout samples, the tolerance
+    actor: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(String(2000), default="")
     created_at: Mapped[Created]

@@ -53,6 +53,12 @@ DEFAULTS["uploads"] = {
     "status": "queued", "filename": "a.zip", "sha256": "a" * 64, "size_bytes": 1, "request": Jsonb({}),
     "label_definition": "rolc/1", "attempt": 0, "requested_by": "test",
 }  # fmt: skip
+DEFAULTS["surrogate_promotions"] = {
+    "outcome": "first", "comparison": Jsonb({}), "actor": "test", "reason": "",
+}  # fmt: skip
+DEFAULTS["reviews"] = {
+    "decision": "confirmed", "evidence": Jsonb({}), "actor": "test", "reason": "looked at the film",
+}  # fmt: skip
 WITHOUT_ID = ("data_values", "previewed_picks", "ranked_candidates")
 
 DEFAULTS["events"] = {"type": "round.closed", "payload": Jsonb({})}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from service.samples.hygiene import RIDGE, _left_out_residuals, inspect
+from service.samples.hygiene import RIDGE, _left_out_residuals, inspect, outliers
 from service.samples.hygiene_report import HygieneRow
 from tests.support import API, add_samples, assert_problem, sample_document
 
@@ -169,6 +169,13 @@ def test_an_ordinary_label_that_does_not_fit_its_design_is_found() -> None:
     assert found.sample_id == 900
     assert found.reason == "far from what a linear fit of the others expects"
     assert found.expected == pytest.approx(0.4 * 45 + 0.002 * rows[-1].features["mass"], abs=0.3)
+
+
+def test_outliers_alone_are_those_of_the_whole_report() -> None:
+    rows = [*clean(), row(301, target=70.0)]
+    report = inspect(rows, KINDS)
+    assert report.label_outliers
+    assert outliers(rows, KINDS) == (report.feature_outliers, report.label_outliers)
 
 
 def test_the_left_out_residual_is_that_of_a_fit_without_the_sample() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from worker.lossval import checkpoint
+from worker.lossval.assessment import LEVELS
 from worker.lossval.config import LossValConfig
 from worker.lossval.encoding import FeatureSpec
 from worker.lossval.errors import LossValError
@@ -67,6 +68,27 @@ def outcome():
         progress=lambda fraction, message: seen.append((fraction, message)),
     )
     return run, seen
+
+
+def test_the_network_that_serves_is_assessed_on_rows_it_was_not_trained_on(outcome):
+    run = outcome[0]
+    assert json.loads(json.dumps(run.assessment, allow_nan=False)) == run.assessment
+    for name, (rows, y) in {
+        "validation": make_rows(60, 2, mass=2200),
+        "holdout": make_rows(70, 3, mass=2200),
+    }.items():
+        found = run.assessment[name]
+        predicted, half_width = run.surrogate.mean_and_half_width(rows, 0.9)
+        assert found["label"] == pytest.approx(y, rel=1e-6)
+        assert found["predicted"] == pytest.approx(predicted, rel=1e-6)
+        assert found["half_width"] == pytest.approx(half_width, rel=1e-6)
+        assert set(found["residuals"]) == {"a", "b"}
+        assert [item["level"] for item in found["coverage"]] == list(LEVELS)
+        for item in found["coverage"]:
+            low, high = run.surrogate.interval(rows, item["level"])
+            assert item["observed"] == pytest.approx(((low <= y) & (y <= high)).mean())
+            assert item["width"] == pytest.approx((high - low).mean())
+    assert run.assessment["out_of_fold"]["total"] == run.metrics["train_rows"]
 
 
 def test_planted_corruptions_have_the_lowest_values(outcome):

@@ -22,6 +22,7 @@ from service.database.models import (
     Sample,
     SimulationRun,
     Surrogate,
+    SurrogatePromotion,
     ValuationRun,
 )
 from service.lifecycles import RecommendationStatus, RunStatus
@@ -29,7 +30,7 @@ from service.runs import service as runs
 from service.settings import get_settings
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationConfiguration, ValuationRequest
-from service.vocabulary import Arm
+from service.vocabulary import Arm, GateOutcome
 from tests.worker.campaign import CAMPAIGN, rows, store
 from worker.demo.data import campaign_document
 from worker.simulation import sample_fleet
@@ -94,6 +95,12 @@ def test_a_valuation_run_stores_values_surrogate_and_snapshot(worker_sessions: S
         assert sum(value.weight for value in values) == pytest.approx(24)
         surrogate = session.scalars(select(Surrogate)).one()
         assert surrogate.metrics == run.metrics
+        held_out = session.scalars(
+            select(Sample.id).where(Sample.split == "holdout").order_by(Sample.id)
+        ).all()
+        assert surrogate.assessment["holdout"]["sample_ids"] == held_out
+        promotion = session.scalars(select(SurrogatePromotion)).one()
+        assert (promotion.surrogate_id, promotion.outcome) == (surrogate.id, GateOutcome.FIRST)
 
 
 def test_the_load_case_of_the_campaign_has_figures_of_its_own(worker_sessions: Sessions) -> None:
