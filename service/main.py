@@ -21,6 +21,7 @@ from service.events.routes import router as events
 from service.events.stream import EventStreams
 from service.imports.routes import router as imports
 from service.ledger.routes import router as ledger
+from service.maps.routes import router as maps
 from service.metrics.requests import RequestTimes
 from service.metrics.routes import router as metrics
 from service.metrics.rows import RowFigures
@@ -35,6 +36,7 @@ from service.settings import Settings, get_settings
 from service.uploads.routes import router as uploads
 from service.valuations.routes import router as valuations
 from service.webhooks.routes import router as webhooks
+from service.wishes.routes import router as wishes
 
 DESCRIPTION = """Which crash test or simulation to run next, why, what it costs, and how sure we are.
 
@@ -88,7 +90,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks,
+        rounds, schedules, events, webhooks, maps, wishes,
     ):  # fmt: skip
         api.include_router(router)
     return api

@@ -35,6 +35,7 @@ from service.runs import repository as runs_repository
 from service.runs import service as runs
 from service.valuations import repository as valuations_repository
 from service.vocabulary import SampleStatus, Strategy
+from service.wishes import service as wishes
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 def request_round(
     session: Session, campaign: Campaign, request: AcquisitionRequest, *, actor: str
 ) -> AcquisitionRound:
-    """A queued round with a frozen surrogate and budget.
+    """A queued round with a frozen surrogate and budget, and with the designs that people wish for.
 
     Raises:
         ConflictError: if there is no surrogate yet, or no money left.
@@ -54,6 +55,7 @@ def request_round(
     configuration = request.configuration.model_dump(mode="json")
     configuration["budget"] = _budget(session, campaign, request.configuration.budget)
     check_configuration(session, campaign, request.configuration)
+    configuration = wishes.heeded(session, campaign, configuration)
     backtest = backtests.newest_succeeded(session, campaign.id)
     round_ = AcquisitionRound(
         campaign_id=campaign.id,

@@ -23,6 +23,8 @@ NOUNS = [
     "schedules",
     "events",
     "webhooks",
+    "maps",
+    "wishes",
 ]
 LONGEST_MODULE = 400
 STATEMENTS = {"select", "insert", "update", "delete", "text"}

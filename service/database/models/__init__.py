@@ -12,6 +12,7 @@ from service.database.models.backtest import Backtest
 from service.database.models.campaign import Campaign, Source
 from service.database.models.event import Event
 from service.database.models.import_run import ImportRun
+from service.database.models.pool_map import MapPoint, PoolMap
 from service.database.models.process import Process
 from service.database.models.round import CampaignRound
 from service.database.models.run import RunAttempt, RunCheckpoint
@@ -20,6 +21,7 @@ from service.database.models.schedule import Schedule, ScheduleFiring
 from service.database.models.simulation import SimulationRun
 from service.database.models.valuation import DataValue, Surrogate, ValuationRun
 from service.database.models.webhook import Webhook, WebhookAttempt, WebhookDelivery
+from service.database.models.wish import Wish
 
 __all__ = [
     "AcquisitionRound",
@@ -31,6 +33,8 @@ __all__ = [
     "Event",
     "ImportRun",
     "LabelChange",
+    "MapPoint",
+    "PoolMap",
     "Process",
     "RankedCandidate",
     "Recommendation",
@@ -49,4 +53,5 @@ __all__ = [
     "Webhook",
     "WebhookAttempt",
     "WebhookDelivery",
+    "Wish",
 ]
