@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from service.vocabulary import MapRole
-from worker.acquisition.features import draw_sketch, gradient_features
+from worker.acquisition.features import hidden_contributions
 from worker.acquisition.problem import FloatArray, IntArray
 from worker.acquisition.projection import Driver, drivers, project, thinned
 from worker.acquisition.ranking import Ranking
@@ -20,7 +20,6 @@ from worker.lossval.surrogate import AnyMatrix, Surrogate
 
 MOST_CANDIDATES = 5000  # more would hide each other, and the page would load longer
 MOST_TARGET_POINTS = 400
-SKETCH_COLUMNS = 512
 NOBODY = -1  # the sample of a repetition, which is only made when the batch is stored
 
 
@@ -67,14 +66,15 @@ def draw_map(
 ) -> PoolMap:
     """Labelled and validation samples, what is pending, the batch, and a part of target domain and pool.
 
-    Designs lie close together that the surrogate sees as alike: the map is the principal plane of its gradient
-    features, by which the ranking judges likeness, too.
+    Designs lie close together that the surrogate takes for alike: the map is the principal plane of what the units
+    of its last hidden layer add to the prediction. On the demonstration (30 inputs, 7,000 candidates) it keeps 48 %
+    of the variance; the plane of the standardised inputs keeps 28 %, that of the gradient features 25 %.
 
     Cost: bounded in the pool: at most 5,000 of it are drawn.
     """
     parts = _parts(snapshot, surrogate, ranking, np.random.default_rng(seed))
     X = np.concatenate([part.X for part in parts]).astype(np.float32)
-    found = project(_features(surrogate, X, seed, device))
+    found = project(_features(surrogate, X, device))
     columns = surrogate.encoder.columns
     predicted, predicted_std = surrogate.predict_encoded(X)
     return PoolMap(
@@ -123,11 +123,10 @@ def _joined(columns: Sequence[Sequence[int] | IntArray]) -> IntArray:
     return np.concatenate([np.asarray(column, dtype=np.int64) for column in columns])
 
 
-def _features(surrogate: Surrogate, X: AnyMatrix, seed: int, device: torch.device) -> FloatArray:
+def _features(surrogate: Surrogate, X: AnyMatrix, device: torch.device) -> FloatArray:
     network = surrogate.network.to(device)
-    sketch = draw_sketch(network, SKETCH_COLUMNS, torch.Generator().manual_seed(seed))
     rows = torch.from_numpy(X).to(network.weights[0])
-    features: FloatArray = gradient_features(network, rows, sketch).double().cpu().numpy()
+    features: FloatArray = hidden_contributions(network, rows).double().cpu().numpy()
     return features
 
 

@@ -80,6 +80,12 @@ def get_recommendation(session: Session, recommendation_id: int) -> Recommendati
     return session.get(Recommendation, recommendation_id, options=options, populate_existing=True)
 
 
+def largest_information(session: Session, round_id: int) -> float:
+    information = Recommendation.components["information"].as_float()
+    statement = select(func.max(information)).where(Recommendation.round_id == round_id)
+    return session.scalars(statement).one() or 0.0
+
+
 def lock_recommendation(session: Session, recommendation_id: int) -> Recommendation | None:
     statement = (
         select(Recommendation)

@@ -223,6 +223,11 @@ def by_round(
     return [(rounds[key], list(group)) for key, group in groupby(rows, key=lambda row: row.round_id)]
 
 
+def largest_information(session: Session, round_id: int) -> float:
+    """The most that one of the round's recommendations is expected to teach, squared target units; 0 for none."""
+    return repository.largest_information(session, round_id)
+
+
 def get_recommendation(session: Session, recommendation_id: int) -> Recommendation:
     """The recommendation with sample, source and history.
 

@@ -8,58 +8,21 @@ token would only ask the same question a second time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from service.acquisitions import service as acquisitions
-from service.acquisitions.schemas import AcquisitionRequest, Rejection
+from service.acquisitions.schemas import AcquisitionRequest
 from service.admin.flash import redirect
-from service.admin.formats import money
 from service.admin.forms import FormDep, parse
-from service.admin.pages.recommendations import recommendations_url
-from service.admin.pages.value_lines import sample_name
-from service.campaigns import service as campaigns
-from service.database.models import Recommendation
 from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep
 from service.errors import ConflictError, CrashscoutError, InputError
-from service.lifecycles import RecommendationStatus
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationRequest
 
 router = APIRouter(route_class=GuardedRoute)
-LONGEST_PAGE_NUMBER = 9
-
-
-@router.post("/recommendations/{recommendation_id:int}/approve")
-def approve(
-    recommendation_id: int, form: FormDep, session: SessionDep, principal: Principal
-) -> RedirectResponse:
-    row = acquisitions.get_recommendation(session, recommendation_id)
-
-    def change() -> str:
-        acquisitions.change(session, row.id, RecommendationStatus.APPROVED, actor=principal.name)
-        left = campaigns.remaining_budget(session, campaigns.get(session, row.campaign_id))
-        rest = "" if left is None else f", {money(left, row.currency)} of the budget left"
-        return f"Approved {sample_name(row.sample)}: {money(row.acquisition_cost, row.currency)} committed{rest}."
-
-    return _attempt(session, _row_url(row, form), change)
-
-
-@router.post("/recommendations/{recommendation_id:int}/reject")
-def reject(
-    recommendation_id: int, form: FormDep, session: SessionDep, principal: Principal
-) -> RedirectResponse:
-    row = acquisitions.get_recommendation(session, recommendation_id)
-
-    def change() -> str:
-        rejected, reason = RecommendationStatus.REJECTED, _reason(form)
-        acquisitions.change(session, row.id, rejected, actor=principal.name, reason=reason)
-        return f"Rejected {sample_name(row.sample)}; a later round may propose it again."
-
-    return _attempt(session, _row_url(row, form), change)
 
 
 @router.post("/campaigns/{campaign_id:int}/valuation-runs")
@@ -114,31 +77,15 @@ def _attempt(session: SessionDep, back: str, change: Callable[[], str]) -> Redir
         text = change()
     except (ConflictError, InputError) as error:
         session.rollback()
-        return redirect(back, "error", _sentence(error))
+        return redirect(back, "error", sentence(error))
     return redirect(back, "ok", text)
 
 
-def _sentence(error: CrashscoutError) -> str:
+def sentence(error: CrashscoutError) -> str:
+    """What was refused, and what to do."""
     details = "; ".join(f"{item.pointer.strip('/')}: {item.message}" for item in error.errors)
     return " ".join(part for part in (error.message, details, error.hint) if part)
 
 
-def _reason(form: Mapping[str, str]) -> str:
-    try:
-        return Rejection.model_validate({"reason": form.get("reason", "")}).reason
-    except ValidationError as error:
-        message = "Nothing was rejected: give a reason, of 2,000 characters at most."
-        raise InputError(message, hint="It is kept in the history.") from error
-
-
 def _runs_url(campaign_id: int) -> str:
     return f"/campaigns/{campaign_id}/runs"
-
-
-def _row_url(row: Recommendation, form: Mapping[str, str]) -> str:
-    """Back to the same filter, page and row."""
-    status, number = form.get("status", ""), form.get("page", "1")
-    known = status if status in set(RecommendationStatus) else ""
-    is_page = number.isdecimal() and len(number) < LONGEST_PAGE_NUMBER
-    url = recommendations_url(row.campaign_id, known, int(number) if is_page else 1)
-    return f"{url}#recommendation-{row.id}"

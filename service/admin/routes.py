@@ -5,8 +5,17 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service.admin import actions
-from service.admin.pages import campaigns, data_values, overview, recommendations, runs
+from service.admin import actions, decisions
+from service.admin.pages import (
+    campaigns,
+    data_values,
+    overview,
+    pool_map,
+    recommendation,
+    recommendations,
+    runs,
+    wishes,
+)
 from service.admin.templates_env import STATIC
 from service.dependencies import principal_of
 
@@ -14,7 +23,10 @@ from service.dependencies import principal_of
 def install(app: FastAPI) -> None:
     """Add pages and static files to the application; only the files are open to everyone."""
     pages = APIRouter(dependencies=[Depends(principal_of)], include_in_schema=False)
-    for module in (campaigns, overview, recommendations, data_values, runs, actions):
+    for module in (
+        campaigns, overview, recommendations, recommendation, pool_map, data_values, runs, actions, decisions,
+        wishes,
+    ):  # fmt: skip
         pages.include_router(module.router)
     app.include_router(pages)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -12,6 +12,7 @@ from service.database.bulk import copy_rows
 from service.database.models import (
     AcquisitionRound,
     DataValue,
+    LabelChange,
     MapPoint,
     PoolMap,
     Recommendation,
@@ -55,6 +56,24 @@ def round_ids(session: Session, campaign_id: int, limit: int) -> Sequence[int]:
         .limit(limit)
     )
     return session.scalars(statement).all()
+
+
+def campaign_id_of(session: Session, round_id: int) -> int | None:
+    statement = select(AcquisitionRound.campaign_id).where(AcquisitionRound.id == round_id)
+    return session.scalars(statement).one_or_none()
+
+
+def changed_labels(session: Session, round_id: int) -> tuple[int, int]:
+    """(points that have a label now, newest change of a label): they grow with each change."""
+    statement = (
+        select(func.count(Sample.target), func.coalesce(func.max(LabelChange.id), 0))
+        .select_from(MapPoint)
+        .join(Sample, Sample.id == MapPoint.sample_id)
+        .outerjoin(LabelChange, LabelChange.sample_id == Sample.id)
+        .where(MapPoint.round_id == round_id)
+    )
+    count, newest = session.execute(statement).one()
+    return count, newest
 
 
 def points(session: Session, round_id: int) -> Sequence[Row[*tuple[Any, ...]]]:

@@ -15,7 +15,9 @@ class AxisDriver(BaseModel):
 
 
 class MapAxis(BaseModel):
-    explained_share: float = Field(description="Of the variance of the surrogate's features, in [0, 1].")
+    explained_share: float = Field(
+        description="Of the variance in the surrogate's last hidden layer, in [0, 1]."
+    )
     drivers: list[AxisDriver] = Field(description="The inputs that go along with it most; may be none.")
 
 
@@ -41,7 +43,7 @@ class MapColumns(BaseModel):
 
 
 class PoolMapRead(BaseModel):
-    """Designs on the principal plane of the surrogate's gradient features: close together means alike."""
+    """Designs on the principal plane of the surrogate's last hidden layer: close together means alike to it."""
 
     round_id: int
     axes: list[MapAxis] = Field(min_length=2, max_length=2)

@@ -33,6 +33,23 @@ def get(session: Session, round_id: int) -> PoolMap:
     return found
 
 
+def interval_level(session: Session, round_id: int) -> float | None:
+    """Of the round's intervals; None for a round without a map."""
+    found = repository.get(session, round_id)
+    return None if found is None else found.interval_level
+
+
+def campaign_id_of(session: Session, round_id: int) -> int | None:
+    """Of the round; None if there is no such round."""
+    return repository.campaign_id_of(session, round_id)
+
+
+def version(session: Session, pool_map: PoolMap) -> str:
+    """Changes with every change of what `read` tells: only labels can change after the ranking."""
+    labels, newest = repository.changed_labels(session, pool_map.round_id)
+    return f"{pool_map.round_id} {labels} {newest}"
+
+
 def newest_of(session: Session, campaign: Campaign) -> PoolMap | None:
     return repository.newest_of(session, campaign.id)
 

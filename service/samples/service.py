@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 # A problem names so many rows at most; the message gives the full count.
+LONGEST_ID = 19  # digits
 MOST_ERRORS = 500
 
 
@@ -222,6 +223,17 @@ def get(session: Session, sample_id: int) -> Sample:
         message = f"There is no sample {sample_id}."
         raise NotFoundError(message, hint="GET /api/v1/campaigns/{campaign_id}/samples lists them.")
     return sample
+
+
+def ids_of_names(session: Session, campaign: Campaign, names: Sequence[str]) -> dict[str, int]:
+    """Ids of the campaign's samples by the names that lists show: their external ids, or `sample 12` without one."""
+    numbers = {name: name.removeprefix("sample ") for name in names if name.startswith("sample ")}
+    plain = {name: int(text) for name, text in numbers.items() if text.isdecimal() and len(text) < LONGEST_ID}
+    unnamed = {
+        row.id for row in repository.with_ids(session, plain.values()) if row.campaign_id == campaign.id
+    }
+    by_id = {name: key for name, key in plain.items() if key in unnamed}
+    return by_id | repository.ids_of_names(session, campaign.id, names)
 
 
 def page(

@@ -17,6 +17,10 @@ def add(session: Session, wishes: Iterable[Wish]) -> None:
     session.flush()  # callers want the ids
 
 
+def get(session: Session, wish_id: int) -> Wish | None:
+    return session.get(Wish, wish_id)
+
+
 def get_for_update(session: Session, wish_id: int) -> Wish | None:
     return session.get(Wish, wish_id, with_for_update=True)
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from service.audit import repository as audit
+from service.campaigns import service as campaigns
 from service.database.models import Campaign, Wish
 from service.errors import ConflictError, FieldError, InputError, NotFoundError
 from service.lifecycles import OPEN
@@ -52,6 +53,18 @@ def _require_candidates(session: Session, campaign: Campaign, ids: Sequence[int]
     if errors:
         hint = "Only designs without a result, outside of the validation samples, can be injected or vetoed."
         raise InputError("Nothing was changed: not all of these can be acquired.", hint=hint, errors=errors)
+
+
+def campaign_of(session: Session, wish_id: int) -> Campaign:
+    """The campaign of a wish.
+
+    Raises:
+        NotFoundError: if there is no such wish.
+    """
+    wish = repository.get(session, wish_id)
+    if wish is None:
+        raise NotFoundError(f"There is no wish {wish_id}.")
+    return campaigns.get(session, wish.campaign_id)
 
 
 def withdraw(session: Session, wish_id: int, *, actor: str) -> Wish:

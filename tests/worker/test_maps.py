@@ -82,9 +82,7 @@ def test_a_large_pool_is_thinned_and_the_batch_stays(
     round_id = ranked(worker_sessions, campaign_id)
     stored = read(worker_sessions, PoolMap, round_id)
     shown = {
-        point.sample_id
-        for point in points(worker_sessions, round_id)
-        if point.role is MapRole.CANDIDATE
+        point.sample_id for point in points(worker_sessions, round_id) if point.role is MapRole.CANDIDATE
     }
     assert (stored.candidates, stored.candidates_shown, len(shown)) == (30, 8, 8)
     assert {row.sample_id for row in recommendations(worker_sessions, round_id)} <= shown
@@ -107,4 +105,12 @@ def ranked_alone(sessions: Sessions, campaign_id: int) -> int:
 
 
 def columns(point: MapPoint) -> tuple[Any, ...]:
-    return (point.sample_id, point.role, point.x, point.y, point.predicted, point.predicted_std, point.half_width)
+    return (
+        point.sample_id,
+        point.role,
+        point.x,
+        point.y,
+        point.predicted,
+        point.predicted_std,
+        point.half_width,
+    )
