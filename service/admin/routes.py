@@ -14,6 +14,7 @@ from service.admin.pages import (
     recommendation,
     recommendations,
     runs,
+    what_if,
     wishes,
 )
 from service.admin.templates_env import STATIC
@@ -25,7 +26,7 @@ def install(app: FastAPI) -> None:
     pages = APIRouter(dependencies=[Depends(principal_of)], include_in_schema=False)
     for module in (
         campaigns, overview, recommendations, recommendation, pool_map, data_values, runs, actions, decisions,
-        wishes,
+        wishes, what_if,
     ):  # fmt: skip
         pages.include_router(module.router)
     app.include_router(pages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, String, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from service.database.bulk import copy_rows
@@ -93,7 +93,7 @@ def points(session: Session, round_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
             MapPoint.predicted,
             MapPoint.predicted_std,
             MapPoint.half_width,
-            func.coalesce(Sample.external_id, func.concat("sample ", Sample.id)).label("name"),
+            func.coalesce(Sample.external_id, literal("sample ") + cast(Sample.id, String)).label("name"),
             Source.name.label("source"),
             Sample.target,
             DataValue.value,

@@ -142,7 +142,7 @@ def hidden_contributions(network: EnsembleNetwork, X: Tensor) -> Tensor:
     Returns:
         (n, K h) in the network's type. Cost O(n K (sum of widths products)), memory n K h numbers.
     """
-    weighted = _activations(network, X)[-1] * network.weights[-1].mT
+    weighted: Tensor = _activations(network, X)[-1] * network.weights[-1].mT
     return weighted.permute(1, 0, 2).reshape(X.shape[0], -1)
 
 

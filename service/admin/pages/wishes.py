@@ -162,7 +162,7 @@ def _named(session: SessionDep, campaign: Campaign, text: str) -> list[int]:
     return [known[name] for name in names]
 
 
-def _parsed(document: dict[str, object]) -> WishCreate:
+def _parsed(document: Mapping[str, object]) -> WishCreate:
     if not document["sample_ids"]:
         raise InputError("Nothing was changed: name at least one design.")
     try:

@@ -3,17 +3,20 @@
 
 const box = document.getElementById("map");
 const LISTED = 200;
+const BRUSH_DELAY_MS = 150;
 const LAYERS = [
   { key: "candidate", name: "pool", symbol: "circle", size: 5, opacity: 0.55 },
-  { key: "target", name: "target domain", symbol: "emptyCircle", size: 9, opacity: 0.8, fixed: "--pico-muted-color" },
+  { key: "target", name: "target domain", symbol: "circle", size: 9, opacity: 0.8, fixed: "--pico-muted-color", hollow: true },
   { key: "labelled", name: "labelled", symbol: "triangle", size: 8, opacity: 0.9 },
-  { key: "validation", name: "validation", symbol: "emptyDiamond", size: 9, opacity: 0.9, fixed: "--good" },
+  { key: "validation", name: "validation", symbol: "diamond", size: 10, opacity: 0.9, fixed: "--good", hollow: true },
   { key: "pending", name: "pending", symbol: "rect", size: 9, opacity: 0.9, fixed: "--warn" },
   { key: "chosen", name: "chosen", symbol: "pin", size: 24, opacity: 0.95, fixed: "--bad" },
 ];
 let points = null;
 let chart = null;
 let selected = new Set();
+let brushed = null;
+let isDrawing = false;
 
 function layerOf(index) {
   return points.recommendation_id[index] !== null ? "chosen" : points.role[index];
@@ -44,6 +47,12 @@ function describe(index) {
   return parts.join("; ");
 }
 
+function look(layer) {
+  const colour = css(layer.fixed ?? "--map-middle");
+  const filled = { opacity: layer.opacity, color: colour };
+  return layer.hollow ? { ...filled, color: "transparent", borderColor: colour, borderWidth: 1.5 } : filled;
+}
+
 function series(colour, byLayer) {
   return LAYERS.map((layer) => ({
     name: layer.name,
@@ -51,7 +60,7 @@ function series(colour, byLayer) {
     symbol: layer.symbol,
     symbolSize: layer.size,
     large: false,
-    itemStyle: { opacity: layer.opacity, ...(layer.fixed ? { color: css(layer.fixed) } : {}) },
+    itemStyle: look(layer),
     emphasis: { scale: 1.6 },
     data: (byLayer.get(layer.key) ?? []).map((index) => ({
       value: [points.x[index], points.y[index], points[colour][index] ?? NaN, index],
@@ -81,7 +90,7 @@ function option() {
       inRange: { color: [css("--map-low"), css("--map-middle"), css("--map-high")] }, outOfRange: { color: css("--line") },
       orient: "horizontal", right: 8, bottom: 8, itemWidth: 10, itemHeight: 110, textStyle: text, text: [figure(high, 1), figure(low, 1)],
     },
-    brush: { xAxisIndex: 0, yAxisIndex: 0, brushStyle: { color: "rgba(127,127,127,0.15)", borderColor: css("--pico-color"), borderWidth: 1 }, outOfBrush: { colorAlpha: 1 }, throttleType: "debounce", throttleDelay: 150 },
+    brush: { xAxisIndex: 0, yAxisIndex: 0, brushStyle: { color: "rgba(127,127,127,0.15)", borderColor: css("--pico-color"), borderWidth: 1 }, outOfBrush: { colorAlpha: 1 }, throttleType: "debounce", throttleDelay: BRUSH_DELAY_MS },
     toolbox: { show: false },
     tooltip: {
       formatter: (point) => {
@@ -117,7 +126,7 @@ function cell(row, text, className) {
 }
 
 function candidates() {
-  return [...selected].filter((index) => ["candidate"].includes(points.role[index]) && points.sample_id[index] !== null);
+  return [...selected].filter((index) => points.role[index] === "candidate" && points.sample_id[index] !== null);
 }
 
 function listSelection() {
@@ -213,20 +222,34 @@ function draw() {
   listSelection();
 }
 
+// Marking what is selected draws the points anew: not while the lasso is being drawn.
 function onBrush(event) {
-  const found = new Set();
-  for (const area of event.batch[0].selected) {
-    for (const place of area.dataIndex) {
-      const index = chart.getOption().series[area.seriesIndex].data[place].value[3];
-      if (points.sample_id[index] !== null) found.add(index);
+  const { areas, selected: bySeries } = event.batch[0];
+  if (!areas.length) return; // the lasso was only cleared
+  brushed = new Set();
+  const layers = chart.getOption().series;
+  for (const { seriesIndex, dataIndex } of bySeries) {
+    for (const place of dataIndex) {
+      const index = layers[seriesIndex].data[place].value[3];
+      if (points.sample_id[index] !== null) brushed.add(index);
     }
   }
-  if (!found.size && !event.batch[0].areas.length) return; // the lasso was only cleared
-  selected = found;
-  listSelection();
+  if (!isDrawing) takeBrushed();
+}
+
+function takeBrushed() {
+  if (!brushed || (brushed.size === selected.size && [...brushed].every((index) => selected.has(index)))) return;
+  selected = brushed;
+  refresh();
+}
+
+function onBrushEnd() {
+  setLasso(false);
+  setTimeout(takeBrushed, 2 * BRUSH_DELAY_MS);
 }
 
 function setLasso(on) {
+  isDrawing = on;
   const brushOption = on ? { brushType: "polygon", brushMode: "single" } : { brushType: false };
   chart.dispatchAction({ type: "takeGlobalCursor", key: "brush", brushOption });
   document.getElementById("lasso").setAttribute("aria-pressed", String(on));
@@ -244,7 +267,7 @@ function onFind(event) {
 function connect() {
   chart.on("click", (event) => showPoint(event.value[3]));
   chart.on("brushSelected", onBrush);
-  chart.on("brushEnd", () => { setLasso(false); refresh(); });
+  chart.on("brushEnd", onBrushEnd);
   document.getElementById("colour").addEventListener("change", draw);
   document.getElementById("lasso").addEventListener("click", (event) => setLasso(event.target.getAttribute("aria-pressed") !== "true"));
   document.getElementById("whole").addEventListener("click", () => {
