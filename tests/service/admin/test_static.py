@@ -28,7 +28,15 @@ def test_licence_stands_beside_the_file(name: str) -> None:
     assert (VENDOR / f"{name.split('.', maxsplit=1)[0]}.LICENSE").read_text().strip()
 
 
-PAGES = ["", "/recommendations", "/data-values", "/runs"]
+PAGES = [
+    "",
+    "/recommendations",
+    "/recommendations/map",
+    "/recommendations/what-if",
+    "/recommendations/wishes",
+    "/data-values",
+    "/runs",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
