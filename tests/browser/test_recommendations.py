@@ -112,8 +112,8 @@ def test_the_map_is_drawn_and_selects(
     page = map_page(watched, rows)
     box = page.locator("#map").bounding_box()
     page.get_by_role("button", name="Lasso").click()
-    left, right = box["x"] + 4, box["x"] + box["width"] - 4
-    top, bottom = box["y"] + 44, box["y"] + box["height"] - 4
+    left, right = box["x"] + 15, box["x"] + box["width"] - 15
+    top, bottom = box["y"] + 43, box["y"] + box["height"] - 15
     page.mouse.move(left, top)
     page.mouse.down()
     for x, y in ((right, top), (right, bottom), (left, bottom)):

@@ -134,6 +134,7 @@ def test_comparing_asks_for_two_dry_runs(
         assert (after.seed, after.surrogate_id) == (before.seed, before.surrogate_id)
 
 
+@needs_dry_runs
 @pytest.mark.parametrize(
     ("field", "value"), [("cost_exponent", "7"), ("budget", "a lot"), ("strategy", "luck")]
 )

@@ -75,7 +75,7 @@ function option() {
   const coloured = [...(byLayer.get("candidate") ?? []), ...(byLayer.get("labelled") ?? [])];
   const [low, high] = range(colour, coloured);
   const text = { color: css("--pico-muted-color") };
-  const axis = { type: "value", scale: true, axisLabel: { show: false }, axisTick: { show: false }, axisLine: { show: false }, splitLine: { lineStyle: { color: css("--line") } } };
+  const axis = { type: "value", scale: true, boundaryGap: ["4%", "4%"], axisLabel: { show: false }, axisTick: { show: false }, axisLine: { show: false }, splitLine: { lineStyle: { color: css("--line") } } };
   return {
     animation: false,
     grid: { left: 12, right: 12, top: 40, bottom: 12 },
