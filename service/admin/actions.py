@@ -8,17 +8,14 @@ token would only ask the same question a second time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
 
 from service.acquisitions import service as acquisitions
 from service.acquisitions.schemas import AcquisitionRequest
-from service.admin.flash import redirect
+from service.admin.attempts import attempt
 from service.admin.forms import FormDep, parse
 from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep
-from service.errors import ConflictError, CrashscoutError, InputError
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationRequest
 
@@ -34,7 +31,7 @@ def request_valuation_run(
         run = valuations.request_run(session, campaign, request, actor=principal.name)
         return f"Valuation {run.id} is queued."
 
-    return _attempt(session, _runs_url(campaign.id), change)
+    return attempt(session, _runs_url(campaign.id), change)
 
 
 @router.post("/campaigns/{campaign_id:int}/acquisition-rounds")
@@ -46,7 +43,7 @@ def request_acquisition_round(
         round_ = acquisitions.request_round(session, campaign, request, actor=principal.name)
         return f"Round {round_.id} is queued."
 
-    return _attempt(session, _runs_url(campaign.id), change)
+    return attempt(session, _runs_url(campaign.id), change)
 
 
 @router.post("/valuation-runs/{run_id:int}/cancel")
@@ -57,7 +54,7 @@ def cancel_valuation_run(run_id: int, session: SessionDep, principal: Principal)
         valuations.cancel(session, run.id, actor=principal.name)
         return f"Valuation {run.id} is being cancelled."
 
-    return _attempt(session, _runs_url(run.campaign_id), change)
+    return attempt(session, _runs_url(run.campaign_id), change)
 
 
 @router.post("/acquisition-rounds/{round_id:int}/cancel")
@@ -68,23 +65,7 @@ def cancel_acquisition_round(round_id: int, session: SessionDep, principal: Prin
         acquisitions.cancel_round(session, round_.id, actor=principal.name)
         return f"Round {round_.id} is being cancelled."
 
-    return _attempt(session, _runs_url(round_.campaign_id), change)
-
-
-def _attempt(session: SessionDep, back: str, change: Callable[[], str]) -> RedirectResponse:
-    """Do it and go back; what the rules refuse is told on the same page, with nothing changed."""
-    try:
-        text = change()
-    except (ConflictError, InputError) as error:
-        session.rollback()
-        return redirect(back, "error", sentence(error))
-    return redirect(back, "ok", text)
-
-
-def sentence(error: CrashscoutError) -> str:
-    """What was refused, and what to do."""
-    details = "; ".join(f"{item.pointer.strip('/')}: {item.message}" for item in error.errors)
-    return " ".join(part for part in (error.message, details, error.hint) if part)
+    return attempt(session, _runs_url(round_.campaign_id), change)
 
 
 def _runs_url(campaign_id: int) -> str:

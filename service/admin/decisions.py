@@ -18,7 +18,7 @@ from service.acquisitions import decisions, outcomes, simulations
 from service.acquisitions import service as acquisitions
 from service.acquisitions.schemas import Completion, Note, Rejection
 from service.admin import flash
-from service.admin.actions import sentence
+from service.admin.attempts import sentence
 from service.admin.contexts.base import Flash
 from service.admin.feature_forms import features_of, typed
 from service.admin.formats import money, number

@@ -71,7 +71,7 @@ async def _fields(request: Request) -> dict[str, str]:
 FormDep = Annotated[dict[str, str], Depends(_fields)]
 
 
-async def _lists(request: Request) -> dict[str, list[str]]:
+async def _filled_lists(request: Request) -> dict[str, list[str]]:
     """Every value of the fields of a form that were filled in: several checkboxes share a name."""
     found: dict[str, list[str]] = {}
     for name, value in (await request.form()).multi_items():
@@ -80,7 +80,7 @@ async def _lists(request: Request) -> dict[str, list[str]]:
     return found
 
 
-FormListsDep = Annotated[dict[str, list[str]], Depends(_lists)]
+FormListsDep = Annotated[dict[str, list[str]], Depends(_filled_lists)]
 
 
 def whole_numbers(texts: Iterable[str]) -> list[int]:

@@ -14,11 +14,11 @@ from service.admin.formats import number, quantity, words
 from service.admin.pages.wording import target_name
 from service.admin.rendering import frame, page
 from service.database.models import Campaign, PoolMap
-from service.dependencies import CampaignDep, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.errors import NotFoundError
 from service.maps import service as maps
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 ROUNDS_SHOWN = 20
 FORMAT = 1  # of the points; part of their ETag
 

@@ -26,11 +26,11 @@ from service.admin.rendering import frame, page
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import Condition
 from service.database.models import Campaign, Recommendation
-from service.dependencies import SessionDep
+from service.dependencies import GuardedRoute, SessionDep
 from service.lifecycles import RecommendationStatus
 from service.maps import service as maps
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 MARGIN_PERCENT = 6.0
 
 

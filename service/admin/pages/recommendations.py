@@ -24,11 +24,11 @@ from service.backtests.schemas import EvidenceRead
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignSummary
 from service.database.models import AcquisitionRound, Campaign
-from service.dependencies import CampaignDep, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.lifecycles import RecommendationStatus
 from service.maps import service as maps
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 PAGE_SIZE = 50
 
 

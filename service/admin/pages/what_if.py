@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from service.acquisitions import service as acquisitions
 from service.acquisitions.schemas import AcquisitionConfiguration, AcquisitionRequest
 from service.admin import flash
-from service.admin.actions import sentence
+from service.admin.attempts import sentence
 from service.admin.contexts.base import FormField
 from service.admin.contexts.what_if import Comparison, Waiting, WhatIfContext
 from service.admin.forms import FormDep, Input, fields_of

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 
 from service.admin import flash
-from service.admin.actions import sentence
+from service.admin.attempts import sentence
 from service.admin.contexts.base import Flash
 from service.admin.contexts.wishes import SourceChoice, WishesContext, WishLine
 from service.admin.feature_forms import feature_inputs, features_of, typed
