@@ -6,7 +6,7 @@ ARGS ?=
 # What sets up speaks on standard error: standard output belongs to the command (`make demo ARGS=--json`).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fuzz test-faults lint serve setup setup-dev browser format migration openapi lock clean
+.PHONY: help demo test test-fuzz test-contract test-faults lint serve setup setup-dev browser format migration openapi lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -52,7 +52,10 @@ test: lint ## Linters, contracts and all tests on a real Postgres and Redis
 test-fuzz: setup-dev ## 10,000 damaged crash-test files through all readers (test has 500); ARGS=-s shows the outcomes
 	FUZZ_FILES=10000 $(BIN)/pytest tests/service/ingest/test_fuzz.py $(ARGS)
 
-test-faults: setup-dev ## All faults, with 100 kills under load; prints the table (about 25 minutes; test has some of them)
+test-contract: setup-dev ## The long run against openapi.json: 200 requests per operation and phase (test has 2)
+	CONTRACT_EXAMPLES=200 $(BIN)/pytest tests/functional/test_schemathesis.py -s $(ARGS)
+
+test-faults: setup-dev ## All faults, with 100 kills under load; prints the table (about 10 minutes; test has some of them)
 	FAULTS=all $(BIN)/pytest tests/functional/faults -s $(ARGS)
 
 format: setup-dev ## Rewrite the code in the house style

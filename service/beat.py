@@ -13,12 +13,13 @@ from threading import Event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from service.acquisitions import simulations
+from service.acquisitions import dry_runs, simulations
 from service.database.clock import database_time
 from service.database.engine import make_engine, make_session_factory, unit_of_work
 from service.errors import UnavailableError
 from service.events import service as events
 from service.logs import configure_logging
+from service.manners import idempotency
 from service.processes import service as processes
 from service.processes.signs import say_farewell
 from service.queue.client import QueueClient, send_after_commit
@@ -91,6 +92,8 @@ def keep_house(sessions: sessionmaker[Session], queue: QueueClient, settings: Se
     """One pass: nothing that was asked for is lost."""
     attempts = settings.run_attempts
     with unit_of_work(sessions) as session:
+        idempotency.prune(session, now=database_time(session))
+    with unit_of_work(sessions) as session:
         _say(runs.reap(session, attempts=attempts) + uploads.reap(session, attempts=attempts))
     with unit_of_work(sessions) as session:
         _say(simulations.settle(session))
@@ -119,6 +122,7 @@ def tick(sessions: sessionmaker[Session], settings: Settings) -> None:
         events.prune(session, now=now, keep_days=keep_days)
         delivery.prune(session, now=now, keep_days=keep_days)
         processes.forget_silent(session)
+        dry_runs.prune(session, now=now)
         valuations.prune_artefacts(session, now=now, keep_days=settings.artefact_retention_days)
     if fired or steps:
         logger.info("fired %d schedules, made %d steps of rounds", fired, steps)

@@ -7,6 +7,7 @@ Commands that need torch live in the worker package and join by the entry point 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from service.accounts.cli import app as admin
 from service.doctor.cli import alive, doctor
 from service.errors import CrashscoutError, InputError, UnavailableError
 from service.imports.cli import app as imports
@@ -34,6 +36,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(imports, name="import")
+app.add_typer(admin, name="admin")
 app.command()(alive)
 app.command()(doctor)
 
@@ -110,6 +113,8 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000, data_dir: DataDir = None)
     with running_stack(
         load_settings(), data_folder=data_dir, host=host, port=port, announce=console.print
     ) as stack:
+        if stack.ready_key:
+            console.print(f"API key for your tools: in {stack.ready_key.path}, for you alone")
         console.print(f"Crashscout answers on {stack.url} (Ctrl-C stops it)")
         keep_running(stack, console.print)
 
@@ -119,12 +124,16 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Run the web process alone; database and broker are named by their URLs."""
     import uvicorn
 
+    from service.accounts.bootstrap import secret_key_of
+    from service.embedded import default_data_folder
     from service.logs import configure_logging
     from service.stack import check_address
 
     settings = load_settings(engines=True)
     check_address(host, port, settings)
     configure_logging(settings)
+    # The application reads its settings anew, in this process.
+    os.environ["CRASHSCOUT_SECRET_KEY"] = secret_key_of(settings, settings.data_dir or default_data_folder())
     uvicorn.run(
         "service.main:create_app",
         factory=True,

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.convertors import StringConvertor, register_url_convertor
 
+from service import csrf
+from service.accounts.authentication import Authenticator
+from service.accounts.principals import Authenticated, PrincipalInfo
 from service.campaigns import service as campaigns
+from service.contract import without_colons
+from service.credentials import credentials_of
+from service.database.campaign_limits import limit
 from service.database.engine import unit_of_work
 from service.database.models import Campaign
 from service.errors import AuthenticationError, ForbiddenError
+from service.manners import guard
 from service.pagination import LARGEST_PAGE, PageRequest, decode_cursor
+from service.scopes import requires, scope_of
 from service.settings import Settings
-from service.vocabulary import Scope
+
+__all__ = [
+    "CampaignDep", "GuardedRoute", "PageDep", "Principal", "PrincipalInfo", "RawBody", "RawBodyDep", "SessionDep",
+    "SettingsDep", "principal_of", "refuse_cross_site", "requires",
+]  # fmt: skip
 
 # A browser says whence a request comes; anything else than these changes nothing here.
 _SAME_SITE = {"same-origin", "none"}
@@ -33,8 +45,56 @@ def _settings(request: Request) -> Settings:
 SettingsDep = Annotated[Settings, Depends(_settings)]
 
 
-def _session(request: Request) -> Iterator[Session]:
+async def principal_of(request: Request) -> PrincipalInfo:
+    """Who asks, with the scope that the route needs; at the second call in a request what the first found.
+
+    Raises:
+        AuthenticationError: if nobody known asks.
+        ForbiddenError: without the scope, or when a browser changes something without the token of its session.
+        RateLimitedError: if the quota is used up, of the principal or of the address that shows no valid key.
+    """
+    found: Authenticated | None = getattr(request.state, "authenticated", None)
+    if found is None:
+        found = await _known(request)
+        await guard.charge(request, found.principal.id)
+        scope = scope_of(request.scope["endpoint"], request.method)
+        if scope is not None:
+            found.principal.require(scope)
+        if found.csrf_token is not None and request.method in _UNSAFE_METHODS:
+            await csrf.check(request, found.csrf_token)
+        csrf.current_token.set(found.csrf_token or "")
+        request.state.authenticated = found
+    return found.principal
+
+
+async def _known(request: Request) -> Authenticated:
+    try:
+        return await _authenticate(request)
+    except AuthenticationError:
+        await guard.charge_stranger(request)
+        raise
+
+
+async def _authenticate(request: Request) -> Authenticated:
+    authenticator: Authenticator = request.app.state.authenticator
+    credentials = credentials_of(request)
+    found = authenticator.remembered(credentials)
+    if found is not None:
+        return found
+    return await run_in_threadpool(authenticator.authenticate, credentials)
+
+
+Principal = Annotated[PrincipalInfo, Depends(principal_of)]
+
+
+def _session(request: Request, principal: Principal) -> Iterator[Session]:
+    """The session that `manners.guard` opened around the route, whose commit is its own; else a new one."""
+    around: Session | None = getattr(request.state, "session", None)
+    if around is not None:
+        yield around
+        return
     with unit_of_work(request.app.state.sessions) as session:
+        limit(session, principal.campaign_ids)
         yield session
 
 
@@ -42,63 +102,30 @@ def _session(request: Request) -> Iterator[Session]:
 SessionDep = Annotated[Session, Depends(_session, scope="function")]
 
 
-@dataclass(frozen=True)
-class PrincipalInfo:
-    """Who asks and what they may.
+class _Part(StringConvertor):
+    """A part of a path up to a slash or a colon."""
 
-    Attributes:
-        name: stands in histories and audit events.
-        id: stable and unique, like `key:12`; what is kept per principal goes by it.
-        scopes: what they may do.
-        campaign_ids: the campaigns that exist for them; None: all.
-    """
-
-    name: str
-    id: str = "local"
-    scopes: frozenset[Scope] = frozenset(Scope)
-    campaign_ids: frozenset[int] | None = None
+    regex = "[^/:]+"
 
 
-def principal_of(
-    settings: SettingsDep, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
-) -> PrincipalInfo:
-    """Check the key: as a bearer token, or as the password of HTTP Basic for browsers.
-
-    Without a configured key (embedded, loopback only) everyone who can reach the port is `local`.
-    """
-    expected = settings.api_key.get_secret_value()
-    if not expected:
-        return PrincipalInfo("local")
-    if not hmac.compare_digest(_presented_key(authorization or "").encode(), expected.encode()):
-        message = "The API key is missing or wrong."
-        raise AuthenticationError(message, hint="Send it as `Authorization: Bearer <key>`.")
-    return PrincipalInfo("api-key", id="key:configured")
-
-
-def _presented_key(authorization: str) -> str:
-    scheme, _, credentials = authorization.partition(" ")
-    if scheme.lower() == "bearer":
-        return credentials.strip()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(credentials).decode().partition(":")[2]
-        except ValueError:  # not base64, or not UTF-8
-            return ""
-    return ""
-
-
-Principal = Annotated[PrincipalInfo, Depends(principal_of)]
+register_url_convertor("part", _Part())
 
 
 class GuardedRoute(APIRoute):
-    """Checks the key before the body is read: dependencies come after it, and strangers could fill the disk."""
+    """Checks who asks before the body is read: dependencies come after it, and strangers could fill the disk.
+
+    Around the route stands what `manners.guard` does for all of them.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's
+        super().__init__(without_colons(path), endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            principal_of(request.app.state.settings, request.headers.get("authorization"))
-            return await handle(request)
+            principal = await principal_of(request)
+            return await guard.answered(request, principal, handle)
 
         return guarded
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from typing import Any, cast
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from psycopg.errors import DeadlockDetected, QueryCanceled
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from service.admin.pages.error import render_error
+from service.contract import methods_of
 from service.errors import (
     ConflictError,
     CrashscoutError,
@@ -29,6 +32,7 @@ _CODES = {
     400: "bad_request",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     413: "too_large",
     415: "unsupported_media_type",
 }
@@ -57,8 +61,30 @@ def answer(request: Request, error: CrashscoutError, headers: dict[str, str] | N
 
 def _handle_ours(request: Request, error: Exception) -> Response:
     ours = cast("CrashscoutError", error)
-    headers = {"WWW-Authenticate": 'Basic realm="crashscout", Bearer'} if ours.status == 401 else None
+    if ours.status == 401 and (to_login := _to_login(request)) is not None:
+        return to_login
+    headers = {"WWW-Authenticate": 'Basic realm="crashscout", Bearer'} if ours.status == 401 else {}
+    if ours.retry_after_s is not None:
+        headers["Retry-After"] = str(ours.retry_after_s)
     return answer(request, ours, headers)
+
+
+def _to_login(request: Request) -> Response | None:
+    """Where a browser that shows no credentials goes; None for tools, and for those whose key is wrong."""
+    if request.url.path.startswith("/api/") or "authorization" in request.headers:
+        return None
+    if request.headers.get("hx-request") == "true":  # htmx would put the login into a corner of the page
+        shown = urlsplit(request.headers.get("hx-current-url", "")).path
+        return Response(status_code=401, headers={"hx-redirect": _login_url(shown)})
+    if "text/html" not in request.headers.get("accept", ""):
+        return None
+    query = f"?{request.url.query}" if request.url.query else ""
+    back = request.url.path + query if request.method == "GET" else ""
+    return RedirectResponse(_login_url(back), status_code=303)
+
+
+def _login_url(back: str) -> str:
+    return f"/login?{urlencode({'next': back})}" if back else "/login"
 
 
 def _handle_validation(request: Request, error: Exception) -> Response:
@@ -83,12 +109,16 @@ def _handle_http(request: Request, error: Exception) -> Response:
     http = cast("HTTPException", error)
     ours = CrashscoutError(str(http.detail))
     ours.status, ours.code = http.status_code, _CODES.get(http.status_code, "http_error")
-    return answer(request, ours, dict(http.headers) if http.headers else None)
+    headers = dict(http.headers or {})
+    # The router names the methods of one route only, where several routes share the address.
+    if http.status_code == 405 and (methods := methods_of(request.app.openapi(), request.url.path)):
+        headers["Allow"] = ", ".join(methods)
+    return answer(request, ours, headers)
 
 
 def _handle_integrity(request: Request, error: Exception) -> Response:
     """Two requests met: the checks before the insert passed in both, the constraint let one through."""
-    logger.info("integrity error", exc_info=error)
+    logger.info("collision in the database", exc_info=error)
     hint = "Another request changed the same rows at the same time: read them and send yours again."
     return answer(request, ConflictError("The change collides with another one.", hint=hint))
 
@@ -101,7 +131,12 @@ def _handle_data(request: Request, error: Exception) -> Response:
 
 
 def _handle_database(request: Request, error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and isinstance(error.orig, DeadlockDetected):
+        return _handle_integrity(request, error)
     logger.error("database error", exc_info=error)
+    if isinstance(error, DBAPIError) and isinstance(error.orig, QueryCanceled):
+        hint = "Ask for less at once; CRASHSCOUT_STATEMENT_TIMEOUT_S allows more."
+        return answer(request, UnavailableError("The database took too long.", hint=hint))
     if isinstance(error, OperationalError):
         return answer(
             request, UnavailableError("The database does not answer.", hint="Try again in a moment.")

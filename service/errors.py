@@ -5,12 +5,18 @@
     │   ├── FileFormatError    422  invalid_file        a file could not be read as what it claims to be
     │   └── CursorError        400  invalid_cursor
     ├── UnknownHostError       400  unknown_host
+    ├── BadHeaderError         400  bad_header
     ├── TooLargeError          413  too_large
     ├── AuthenticationError    401  unauthenticated
     ├── ForbiddenError         403  forbidden
     ├── NotFoundError          404  not_found
     ├── ConflictError          409  conflict            the hint says what the state allows
-    │   └── TransitionError    409  illegal_transition  with the allowed changes
+    │   ├── TransitionError    409  illegal_transition  with the allowed changes
+    │   ├── InFlightError      409  in_flight           the same request is being worked on
+    │   └── AnswerNotKeptError 409  answer_not_kept     it was carried out; its answer was too large to keep
+    ├── ChangedMeanwhileError  412  changed_meanwhile   If-Match names another version
+    ├── KeyReusedError         422  key_reused          the Idempotency-Key of another request
+    ├── RateLimitedError       429  rate_limited        with the seconds to wait
     └── UnavailableError       503  unavailable         an engine or a binary is missing
 
 The command line prints `message` and `hint` on one line and ends with status 2; HTTP answers an
@@ -46,6 +52,8 @@ class CrashscoutError(Exception):
 
     status = 500
     code = "internal"
+    # Seconds after which the same request may do better; HTTP says it as Retry-After.
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, *, hint: str = "", errors: Sequence[FieldError] = ()) -> None:
         super().__init__(message)
@@ -76,6 +84,11 @@ class UnknownHostError(CrashscoutError):
     code = "unknown_host"
 
 
+class BadHeaderError(CrashscoutError):
+    status = 400
+    code = "bad_header"
+
+
 class TooLargeError(CrashscoutError):
     status = 413
     code = "too_large"
@@ -103,6 +116,34 @@ class ConflictError(CrashscoutError):
 
 class TransitionError(ConflictError):
     code = "illegal_transition"
+
+
+class InFlightError(ConflictError):
+    code = "in_flight"
+    retry_after_s = 1
+
+
+class AnswerNotKeptError(ConflictError):
+    code = "answer_not_kept"
+
+
+class ChangedMeanwhileError(CrashscoutError):
+    status = 412
+    code = "changed_meanwhile"
+
+
+class KeyReusedError(CrashscoutError):
+    status = 422
+    code = "key_reused"
+
+
+class RateLimitedError(CrashscoutError):
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, hint: str, retry_after_s: int) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class UnavailableError(CrashscoutError):

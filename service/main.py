@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service import error_handlers, health
+from service import contract, error_handlers, health, raw_bodies
+from service.accounts.authentication import Authenticator
+from service.accounts.routes import router as accounts
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
 from service.backtests.routes import router as backtests
@@ -21,17 +25,23 @@ from service.events.routes import router as events
 from service.events.stream import EventStreams
 from service.imports.routes import router as imports
 from service.ledger.routes import router as ledger
+from service.manners.documents import describe
+from service.manners.limits import RateLimiter
 from service.maps.routes import router as maps
 from service.metrics.requests import RequestTimes
 from service.metrics.routes import router as metrics
 from service.metrics.rows import RowFigures
 from service.middleware import BodyLimit, KnownHosts, RequestFrame
+from service.predictions.routes import router as predictions
+from service.predictions.service import Predictors
 from service.problems import as_problems, responses
 from service.queue.client import QueueClient, send_after_commit
+from service.queue.mailbox import Mailbox
 from service.replays.routes import router as replays
 from service.rounds.routes import router as rounds
 from service.samples.routes import router as samples
 from service.schedules.routes import router as schedules
+from service.scores.routes import router as scores
 from service.settings import Settings, get_settings
 from service.uploads.routes import router as uploads
 from service.valuations.routes import router as valuations
@@ -45,11 +55,15 @@ Units stand in the names of fields, money is a decimal with a currency, times ar
 
 
 class Application(FastAPI):
-    """FastAPI whose OpenAPI document tells the truth about errors."""
+    """FastAPI whose OpenAPI document tells the truth about errors, keys and ids."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            as_problems(super().openapi())
+            document = super().openapi()
+            as_problems(document)
+            describe(document)
+            raw_bodies.describe(document)
+            contract.complete(document)
         return super().openapi()
 
 
@@ -64,7 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
         docs_url=None,  # Swagger UI and ReDoc load scripts from elsewhere
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,  # its route stands among the others, behind the same door
         dependencies=[Depends(refuse_cross_site)],
     )
     app.state.settings = settings
@@ -75,10 +89,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     error_handlers.install(app)
     # One more MiB for the form around the file, whose own limit is told in better words.
     files = {"/api/v1/uploads": (settings.max_upload_mib + 1) * 2**20}
-    app.add_middleware(BodyLimit, limit=settings.max_body_mib * 2**20, of_path=files)
+    app.add_middleware(
+        BodyLimit, limit=settings.max_body_mib * 2**20, of_path=files, timeout_s=settings.body_timeout_s
+    )
     app.add_middleware(KnownHosts, allowed=settings.allowed_hosts, answer=error_handlers.answer)
     app.state.request_times = RequestTimes()
     app.add_middleware(RequestFrame, times=app.state.request_times)
+    # The outermost: client and scheme are right for all others. Without trusted proxies it believes nobody.
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app
 
 
@@ -90,10 +108,15 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, schedules, events, webhooks, maps, wishes,
+        rounds, schedules, events, webhooks, maps, wishes, accounts, scores, predictions,
     ):  # fmt: skip
         api.include_router(router)
+    api.add_api_route("/openapi.json", _document, include_in_schema=False)
     return api
+
+
+def _document(request: Request) -> JSONResponse:
+    return JSONResponse(request.app.openapi())
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -104,12 +127,17 @@ def _operation_id(route: APIRoute) -> str:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    app.state.engine = make_engine(settings.database_url)
+    app.state.engine = make_engine(settings.database_url, statement_timeout_s=settings.statement_timeout_s)
     app.state.sessions = make_session_factory(app.state.engine)
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
+    app.state.authenticator = Authenticator(app.state.sessions, settings)
+    app.state.rate_limiter = RateLimiter(app.state.queue)
+    app.state.mailbox = Mailbox(settings.broker_url)
+    app.state.predictors = Predictors()
     app.state.row_figures = RowFigures(app.state.sessions, app.state.queue)
     app.state.event_streams = EventStreams(settings.event_streams)
     yield
     app.state.queue.close()
+    app.state.mailbox.close()
     app.state.engine.dispose()

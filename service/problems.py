@@ -36,6 +36,12 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": _TITLES[status]} for status in sorted(statuses)}
 
 
+def documented(status: int) -> dict[str, Any]:
+    """The finished OpenAPI entry of one problem."""
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    return {"description": _TITLES[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
 def as_problems(document: dict[str, Any]) -> None:
     """Correct the media type of every error: FastAPI's own tools know one type per route."""
     for path in document["paths"].values():
@@ -50,11 +56,13 @@ _TITLES = {
     401: "Not authenticated",
     403: "Forbidden",
     404: "Not found",
+    408: "Too slow",
     409: "The state does not allow it",
     412: "Changed meanwhile",
     413: "Too large",
     415: "Unsupported media type",
     422: "Invalid input",
+    429: "Too many requests",
     500: "Internal error",
     503: "Unavailable",
 }

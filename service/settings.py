@@ -23,7 +23,7 @@ SHORTEST_API_KEY = 24
 # Celery would take any other text for the name of a RabbitMQ host.
 _BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://", "sentinel://")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
-_LISTS = ("allowed_hosts", "webhook_allowed_networks", "oracle_commands")
+_LISTS = ("allowed_hosts", "trusted_proxies", "webhook_allowed_networks", "oracle_commands")
 _DATABASE_DRIVERS = frozenset({"postgresql", "postgresql+psycopg"})
 
 
@@ -46,7 +46,16 @@ class Settings(BaseSettings):
         description="Folder of uploaded originals and downloads, the same for API and workers; "
         "empty: `files` in the data folder.",
     )
-    api_key: SecretStr = Field(SecretStr(""), description="Bearer token of the API and the dashboard.")
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Keys the hashes of API keys and sessions; the same for every API process. Changing it ends all "
+        "of them. Empty in development: `secret-key` in the data folder.",
+    )
+    api_key: SecretStr = Field(
+        SecretStr(""), description="An admin key to begin with; empty: only the keys in the database."
+    )
+    session_idle_hours: float = Field(12, gt=0, le=24 * 30, description="A sign-in unused for so long ends.")
+    session_hours: float = Field(24 * 7, gt=0, le=24 * 90, description="A sign-in ends then in any case.")
     allowed_hosts: list[str] = Field(
         ["127.0.0.1", "localhost"],
         min_length=1,
@@ -58,6 +67,20 @@ class Settings(BaseSettings):
     )
     run_lease_s: int = Field(30, ge=3, description="A run without a sign of life for so long is retried.")
     run_attempts: int = Field(3, ge=1, description="How often a run is tried before it fails.")
+    reads_per_minute: int = Field(30_000, ge=1, description="GET requests of one key or user.")
+    writes_per_minute: int = Field(6_000, ge=1, description="Other requests of one key or user.")
+    wrong_keys_per_minute: int = Field(
+        1_000, ge=1, description="Requests without a valid key from one address."
+    )
+    body_timeout_s: float = Field(
+        60.0, gt=0, description="Longest wait for a request's body; 16 KiB/s buy a second more each."
+    )
+    statement_timeout_s: int = Field(30, ge=1, description="Longest SQL statement of a web request.")
+    trusted_proxies: list[str] = Field(
+        [],
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are "
+        "believed, as a JSON list; nobody else's are.",
+    )
     max_body_mib: int = Field(64, ge=1, description="Largest request body.")
     max_upload_mib: int = Field(256, ge=1, description="Largest uploaded file.")
     max_bulk_rows: int = Field(100_000, ge=1, description="Most rows of one bulk request.")
@@ -120,7 +143,7 @@ class Settings(BaseSettings):
             raise ValueError("expects an address like redis://host:6379/0")
         return value
 
-    @field_validator("webhook_allowed_networks")
+    @field_validator("webhook_allowed_networks", "trusted_proxies")
     @classmethod
     def _check_networks(cls, value: list[str]) -> list[str]:
         for name in value:
@@ -147,12 +170,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_placeholders(self) -> Self:
-        key = self.api_key.get_secret_value()
-        if key and (key.lower() in PLACEHOLDERS or len(key) < SHORTEST_API_KEY):
-            message = f"CRASHSCOUT_API_KEY is a placeholder or shorter than {SHORTEST_API_KEY} characters"
-            raise ValueError(message)
+        secret_key = self.secret_key.get_secret_value()
+        for name, value in {"API_KEY": self.api_key.get_secret_value(), "SECRET_KEY": secret_key}.items():
+            if value and (value.lower() in PLACEHOLDERS or len(value) < SHORTEST_API_KEY):
+                message = f"CRASHSCOUT_{name} is a placeholder or shorter than {SHORTEST_API_KEY} characters"
+                raise ValueError(message)
         if self.environment is Environment.PRODUCTION:
-            needed = {"API_KEY": key, "DATABASE_URL": self.database_url, "BROKER_URL": self.broker_url}
+            needed = {
+                "SECRET_KEY": secret_key,
+                "DATABASE_URL": self.database_url,
+                "BROKER_URL": self.broker_url,
+            }
             missing = [f"CRASHSCOUT_{name}" for name, value in needed.items() if not value]
             if missing:
                 message = f"set {', '.join(missing)}: production starts with no default for them"
@@ -161,7 +189,8 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """What must stand in no log line."""
-        return [self.api_key.get_secret_value(), *map(_password_in, (self.database_url, self.broker_url))]
+        keys = [self.api_key.get_secret_value(), self.secret_key.get_secret_value()]
+        return [*keys, *map(_password_in, (self.database_url, self.broker_url))]
 
 
 def _password_in(url: str) -> str:

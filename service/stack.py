@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 import signal
@@ -17,11 +16,13 @@ from pathlib import Path
 
 import httpx
 
+from service.accounts.bootstrap import ReadyKey, ready_key, secret_key_of
+from service.addresses import is_loopback
 from service.database.migrate import upgrade
 from service.embedded import EmbeddedEngines, default_data_folder, die_with_parent
 from service.errors import InputError, UnavailableError
 from service.queue.client import check_broker
-from service.settings import Settings
+from service.settings import Environment, Settings
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 15.0
@@ -89,6 +90,8 @@ class Stack:
     data_folder: Path
     engines: EmbeddedEngines | None
     children: list[Child]
+    # A key that may do everything; None where the operator has set one, or others can reach the service.
+    ready_key: ReadyKey | None = None
 
     def mend(self) -> list[str]:
         """Start again what has ended: one killed process is no reason to end the others.
@@ -110,22 +113,15 @@ def log_folder(data_folder: Path) -> Path:
     return data_folder / "logs"
 
 
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def check_address(host: str, port: int, settings: Settings) -> None:
     """Refuse to listen where it would be open to others, or where somebody else listens already.
 
     Raises:
         InputError: with the remedy.
     """
-    if not is_loopback(host) and not settings.api_key.get_secret_value():
+    # In production nobody comes in without credentials, whatever is set.
+    is_closed = settings.api_key.get_secret_value() or settings.environment is Environment.PRODUCTION
+    if not is_loopback(host) and not is_closed:
         hint = f"Set CRASHSCOUT_API_KEY, for example to {secrets.token_urlsafe(24)}, or listen on 127.0.0.1."
         raise InputError(f"{host} can be reached by others, and no API key is set.", hint=hint)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -166,16 +162,20 @@ def running_stack(
             announce(f"starting Postgres and Redis in {folder}")
             engines = cleanup.enter_context(EmbeddedEngines(folder))
             database_url, broker_url = database_url or engines.database_url, broker_url or engines.broker_url
+        secret_key = secret_key_of(settings, folder)
         environment = os.environ | {
             "CRASHSCOUT_DATABASE_URL": database_url,
+            "CRASHSCOUT_SECRET_KEY": secret_key,
             "CRASHSCOUT_BROKER_URL": broker_url,
             "CRASHSCOUT_FILES_DIR": str((settings.files_dir or folder / "files").absolute()),
         }
         announce("bringing the database up to date")
         upgrade(database_url)
         check_broker(broker_url)
+        own = is_loopback(host) and not settings.api_key.get_secret_value()
+        key = ready_key(database_url, folder, secret_key) if own else None
         announce("starting the API and the worker")
-        stack = Stack(url_of(host, port), folder, engines, [])
+        stack = Stack(url_of(host, port), folder, engines, [], key)
         cleanup.callback(_stop, stack.children)
         for name, command in CHILDREN.items():
             options = ["--host", host, "--port", str(port)] if name == "api" else []

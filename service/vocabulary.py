@@ -27,6 +27,26 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+class Role(StrEnum):
+    """What a user is; `scopes` says what that allows.
+
+    VIEWER    looks
+    ENGINEER  sends data and starts runs, too
+    APPROVER  commits money, too
+    ADMIN     everything
+    """
+
+    VIEWER = "viewer"
+    ENGINEER = "engineer"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        scopes, roles = list(Scope), list(Role)
+        return frozenset(scopes[: roles.index(self) + 1])
+
+
 class ProcessKind(StrEnum):
     """What gives signs of life by rows; an API gives its own over HTTP."""
 

@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
+from service.accounts.authentication import Authenticator
 from service.acquisitions import repository as acquisitions
 from service.backtests import repository as backtests
 from service.database.engine import unit_of_work
@@ -51,6 +52,12 @@ SOURCES = [
 
 def client_of(application: FastAPI) -> TestClient:
     return TestClient(application, base_url="http://localhost", raise_server_exceptions=False)
+
+
+def change_settings(client: TestClient, settings: Settings) -> None:
+    """Other settings for an application that runs already."""
+    client.app.state.settings = settings
+    client.app.state.authenticator = Authenticator(client.app.state.sessions, settings)
 
 
 def open_client(settings: Settings) -> TestClient:

@@ -83,7 +83,8 @@ class Pool:
 class Snapshot:
     """Everything that a computation needs to know of a campaign, at one moment.
 
-    `repeated_ids` are samples that another one repeats, whatever became of it.
+    `repeated_ids` are samples that another one repeats, whatever became of it; `vetoed_ids` those that no round
+    may propose, by a standing veto.
     """
 
     features: list[FeatureSpec]
@@ -96,6 +97,7 @@ class Snapshot:
     pending: Candidates
     load_case: str | None
     repeated_ids: frozenset[int]
+    vetoed_ids: frozenset[int]
     data_hash: str
 
     @property
@@ -108,7 +110,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class _Design:
+class Designs:
     """The rows of a campaign as the surrogate sees them: with the source, when there are several."""
 
     specs: list[FeatureSpec]
@@ -145,7 +147,7 @@ def load_snapshot(
 
     Cost: O(samples) time; memory O(labelled rows) + 4 bytes for each encoded number of the pool.
     """
-    design = _design(campaign)
+    design = design_of(campaign)
     if encoder is not None and encoder.features != tuple(design.specs):
         message = "The surrogate was trained for another feature schema."
         raise ConflictError(message, hint="Request a valuation run, then a new round.")
@@ -154,7 +156,8 @@ def load_snapshot(
     holdout = samples.labelled(session, campaign.id, splits=[Split.HOLDOUT])
     not_proposable = samples.open_sample_ids(session, campaign.id, OPEN)
     pending = samples.open_sample_ids(session, campaign.id, PENDING)
-    digest = _hash(campaign, [*train, *validation, *holdout], sorted(not_proposable))
+    vetoed = samples.vetoed_ids(session, campaign.id)
+    digest = _hash(campaign, [*train, *validation, *holdout], sorted(not_proposable), sorted(vetoed))
     domain = _Domain(
         design, [Condition.model_validate(item) for item in campaign.target_domain["conditions"]]
     )
@@ -179,21 +182,23 @@ def load_snapshot(
         pending=reader.pending,
         load_case=next((item["name"] for item in campaign.feature_schema if item.get("load_case")), None),
         repeated_ids=samples.repeated_ids(session, campaign.id),
+        vetoed_ids=frozenset(vetoed),
         data_hash=digest.hexdigest(),
     )
 
 
-def _design(campaign: Campaign) -> _Design:
+def design_of(campaign: Campaign) -> Designs:
+    """How the rows of the campaign look to its surrogates."""
     features = [Feature.model_validate(feature) for feature in campaign.feature_schema]
     specs = [
         FeatureSpec(feature.name, feature.kind.value, tuple(feature.categories or ())) for feature in features
     ]
     names = {source.id: source.name for source in campaign.sources}
     if len(names) == 1:
-        return _Design(specs, names, None)
+        return Designs(specs, names, None)
     specs.append(FeatureSpec(SOURCE, "categorical", tuple(names.values())))
     tests = [source.name for source in campaign.sources if source.kind is SourceKind.PHYSICAL_TEST]
-    return _Design(specs, names, (tests or list(names.values()))[0])
+    return Designs(specs, names, (tests or list(names.values()))[0])
 
 
 def _features(sample: Sample) -> Row:
@@ -201,7 +206,7 @@ def _features(sample: Sample) -> Row:
     return sample.executed_features or sample.planned_features
 
 
-def _labelled(design: _Design, found: Sequence[Sample], groups: GroupCodes) -> Labelled:
+def _labelled(design: Designs, found: Sequence[Sample], groups: GroupCodes) -> Labelled:
     return Labelled(
         ids=[sample.id for sample in found],
         names=[sample.external_id or f"sample {sample.id}" for sample in found],
@@ -219,7 +224,7 @@ class _CandidateReader:
 
     def __init__(
         self,
-        design: _Design,
+        design: Designs,
         not_proposable: set[int],
         pending: set[int],
         encoder: FeatureEncoder | None,
@@ -291,7 +296,7 @@ def _documents(texts: Sequence[str]) -> list[Row]:
 class _Domain:
     """The conditions of the target domain; none at all are met by nothing."""
 
-    design: _Design
+    design: Designs
     conditions: Sequence[Condition]
 
     def meeting(self, candidates: Iterable[tuple[Row, Row]]) -> list[Row]:
@@ -322,11 +327,15 @@ class _Reservoir:
             self._priorities = self._priorities[stay]
 
 
-def _hash(campaign: Campaign, found: Iterable[Sample], open_ids: Sequence[int]) -> hashlib._Hash:
+def _hash(
+    campaign: Campaign, found: Iterable[Sample], open_ids: Sequence[int], vetoed_ids: Sequence[int]
+) -> hashlib._Hash:
     """SHA-256 of everything that can change a result, but for the candidates, whose `_lines` follow."""
     digest = hashlib.sha256()
     head = [campaign.feature_schema, campaign.target, campaign.target_domain, list(open_ids)]
     head.append([[source.id, source.name, str(source.acquisition_cost)] for source in campaign.sources])
+    if vetoed_ids:  # rounds without one keep the hash that they had
+        head.append({"vetoed": list(vetoed_ids)})
     digest.update(json.dumps(head, sort_keys=True).encode())
     for sample in found:
         line = [

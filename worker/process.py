@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from service.database.engine import make_engine, make_session_factory
 from service.queue.client import QueueClient, send_after_commit
+from service.queue.mailbox import Mailbox
 from service.settings import get_settings
 
 
@@ -18,3 +19,9 @@ def sessions() -> sessionmaker[Session]:
     factory = make_session_factory(make_engine(settings.database_url, pool_size=4))
     send_after_commit(factory, QueueClient(settings.broker_url))
     return factory
+
+
+@lru_cache(maxsize=1)
+def mailbox() -> Mailbox:
+    """Questions and answers of this process that live in the broker alone."""
+    return Mailbox(get_settings().broker_url)

@@ -64,6 +64,11 @@ def row_rules(document: Mapping[str, Any], pool_ids: npt.ArrayLike) -> dict[str,
     return {"injected": found, "vetoed": [row for row in vetoed if row >= 0]}
 
 
+def standing_vetoes(snapshot: Snapshot) -> list[int]:
+    """Rows of the pool that somebody's standing veto keeps out of every round."""
+    return [row for row in rows_of(sorted(snapshot.vetoed_ids), snapshot.pool.ids) if row >= 0]
+
+
 def grouping_of(document: Mapping[str, Any]) -> Grouping | None:
     """What makes a group; None where the batch is not limited by groups."""
     return None if document.get("max_per_group") is None else Grouping(document.get("group_feature"))

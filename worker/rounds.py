@@ -13,7 +13,7 @@ from worker.acquisition.reasons import Wording
 from worker.groups import IntArray
 from worker.loading import Snapshot
 from worker.retests import offered, repetitions_under_way
-from worker.round_rules import region_wording, row_rules, source_rules
+from worker.round_rules import region_wording, row_rules, source_rules, standing_vetoes
 from worker.storing import ServedSurrogate
 
 Progress = Callable[[float, str], None]
@@ -65,7 +65,7 @@ def rank_snapshot(
         pending_repeats=repetitions_under_way(snapshot),
         group=offer.group,
         injected=rules["injected"],
-        vetoed=[*rules["vetoed"], *offer.vetoed],
+        vetoed=[*rules["vetoed"], *standing_vetoes(snapshot), *offer.vetoed],
         wording=Wording(
             target_unit=snapshot.target.unit,
             currency=campaign.currency,

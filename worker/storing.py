@@ -21,6 +21,7 @@ from service.errors import ConflictError
 from service.lifecycles import RunStatus
 from service.maps import repository as maps
 from service.runs import repository as runs
+from service.samples import repository as samples_repository
 from service.samples import service as samples
 from service.valuations import repository as valuations
 from service.vocabulary import Arm
@@ -164,30 +165,70 @@ def store_ranking(
         progress_message="done",
     ):
         return
+    if round_.dry_run:
+        sample_ids = _previewed(session, round_, campaign, snapshot, ranking)
+    else:
+        sample_ids = _proposed(session, round_, campaign, snapshot, ranking)
+    acquisitions.copy_ranking(session, _ranked_rows(round_, ranking, sample_ids))
+    if not round_.dry_run:
+        maps.add(session, _map_row(round_, drawn), _map_points(round_, drawn, sample_ids))
+
+
+def _previewed(
+    session: Session, round_: AcquisitionRound, campaign: Campaign, snapshot: Snapshot, ranking: Ranking
+) -> IntArray:
+    """Keep the batch of a dry run for people to look at; (m + r,) sample of each ranked row, -1 for none."""
+    sample_ids, repeated = _pool_ids(snapshot, ranking), _repeated(snapshot, ranking)
+    shown = sample_ids.copy()
+    shown[list(repeated)] = list(repeated.values())
+    rows = recommendation_rows(round_, campaign, snapshot, ranking, shown)
+    for row, item in zip(rows, ranking.recommendations, strict=True):
+        del row["campaign_id"]
+        row["is_repetition"] = item.pick.index in repeated
+    if rows:
+        acquisitions.insert_preview(session, rows)
+    return sample_ids
+
+
+def _proposed(
+    session: Session, round_: AcquisitionRound, campaign: Campaign, snapshot: Snapshot, ranking: Ranking
+) -> IntArray:
+    """Store the batch as recommendations; (m + r,) sample of each ranked row, -1 for none."""
     picked = [item.pick.index for item in ranking.recommendations]
     chosen = {int(snapshot.pool.ids[row]) for row in picked if row < len(snapshot.pool.ids)}
     taken = chosen & acquisitions.proposed_or_pending(session, chosen)
     if taken:
         message = f"Another round has proposed {len(taken)} of the candidates meanwhile."
         raise ConflictError(message, hint="Request a new round: it leaves out what is proposed.")
+    if vetoed := chosen & samples_repository.vetoed_ids(session, campaign.id):
+        message = f"{len(vetoed)} of the candidates were vetoed meanwhile."
+        raise ConflictError(message, hint="Request a new round: it leaves them out.")
     sample_ids = _with_repetitions(session, campaign, snapshot, ranking)
     rows = recommendation_rows(round_, campaign, snapshot, ranking, sample_ids)
     if rows:
         acquisitions.insert_recommendations(session, rows, actor=ACTOR)
-    acquisitions.copy_ranking(session, _ranked_rows(round_, ranking, sample_ids))
-    maps.add(session, _map_row(round_, drawn), _map_points(round_, drawn, sample_ids))
+    return sample_ids
+
+
+def _pool_ids(snapshot: Snapshot, ranking: Ranking) -> IntArray:
+    """(m + r,) ids of the pool, then -1 for each repetition that is no sample yet."""
+    ids: IntArray = np.full(len(ranking.predicted), -1, dtype=np.int64)
+    ids[: len(snapshot.pool.ids)] = snapshot.pool.ids
+    return ids
+
+
+def _repeated(snapshot: Snapshot, ranking: Ranking) -> dict[int, int]:
+    """The labelled sample that each picked repetition repeats, by its row, unless it is a candidate already."""
+    return {
+        item.pick.index: snapshot.train.ids[item.repeats]
+        for item in ranking.recommendations
+        if item.repeats is not None and item.pick.index >= len(snapshot.pool.ids)
+    }
 
 
 def _with_repetitions(session: Session, campaign: Campaign, snapshot: Snapshot, ranking: Ranking) -> IntArray:
     """(m + r,) the sample of each ranked row; -1 for a repetition that was not picked: no sample is made for it."""
-    pool = snapshot.pool.ids
-    ids: IntArray = np.full(len(ranking.predicted), -1, dtype=np.int64)
-    ids[: len(pool)] = pool
-    repeated = {
-        item.pick.index: snapshot.train.ids[item.repeats]
-        for item in ranking.recommendations
-        if item.repeats is not None and item.pick.index >= len(pool)
-    }
+    ids, repeated = _pool_ids(snapshot, ranking), _repeated(snapshot, ranking)
     made = samples.add_repetitions(session, campaign, list(repeated.values()), actor=ACTOR)
     for row, sample_id in repeated.items():
         ids[row] = made[sample_id]

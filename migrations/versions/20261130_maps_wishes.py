@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0018"
-down_revision = "0010"
+down_revision = "0014"
 
 NUMBERS = ("x", "y", "predicted", "predicted_std")
 

@@ -61,6 +61,10 @@ def _not_acquirable(
     yield from _missing("vetoed_sample_ids", vetoed, free, "is no candidate of this campaign")
     yield from _missing("injected_sample_ids", injected, free, "is no candidate of this campaign")
     open_ = {*injected} - taken
+    standing = samples_repository.vetoed_ids(session, campaign.id)
+    yield from _missing(
+        "injected_sample_ids", injected, {*injected} - standing, "is vetoed: lift the veto with :unveto first"
+    )
     yield from _missing(
         "injected_sample_ids", injected, open_ | ({*injected} - free), "is proposed or pending already"
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Float, Interval, Row, cast, delete, func, insert, literal, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from service.database.bulk import copy_rows
 from service.database.models import (
     AcquisitionRound,
+    PreviewedPick,
     RankedCandidate,
     Recommendation,
     RecommendationChange,
@@ -22,6 +24,7 @@ from service.lifecycles import OPEN, RecommendationStatus, RunStatus
 from service.pagination import PageRequest
 from service.vocabulary import SampleStatus
 
+MOST_DELETED = 10  # dry runs at once
 RANKING_COLUMNS = (
     "round_id", "rank", "sample_id", "score", "information", "relevance", "predicted", "predicted_std",
     "eligible", "affordable",
@@ -38,8 +41,26 @@ def get_round(session: Session, round_id: int) -> AcquisitionRound | None:
     return session.get(AcquisitionRound, round_id)
 
 
+def newest_succeeded(session: Session, campaign_id: int) -> AcquisitionRound | None:
+    statement = (
+        select(AcquisitionRound)
+        .where(AcquisitionRound.campaign_id == campaign_id, AcquisitionRound.status == RunStatus.SUCCEEDED)
+        .order_by(AcquisitionRound.id.desc())
+    )
+    return session.scalars(statement.limit(1)).one_or_none()
+
+
 def get_round_for_update(session: Session, round_id: int) -> AcquisitionRound | None:
     return session.get(AcquisitionRound, round_id, with_for_update=True)
+
+
+def newest_rounds(
+    session: Session, campaign_id: int, *, limit: int, dry_runs: bool
+) -> Sequence[AcquisitionRound]:
+    statement = select(AcquisitionRound).where(AcquisitionRound.campaign_id == campaign_id)
+    if not dry_runs:
+        statement = statement.where(~AcquisitionRound.dry_run)
+    return session.scalars(statement.order_by(AcquisitionRound.id.desc()).limit(limit)).all()
 
 
 def insert_recommendations(session: Session, rows: Sequence[dict[str, Any]], *, actor: str) -> list[int]:
@@ -208,6 +229,24 @@ def under_way(session: Session, campaign_id: int, source_id: int) -> int:
     return session.scalars(statement).one()
 
 
+def overdue(session: Session, campaign_id: int) -> int:
+    """Ordered or running acquisitions whose source's lead time has passed since they last changed."""
+    due_at = Recommendation.changed_at + cast(Source.lead_time_hours, Float) * literal(
+        timedelta(hours=1), Interval
+    )
+    statement = (
+        select(func.count(Recommendation.id))
+        .join(Recommendation.sample)
+        .join(Sample.source)
+        .where(
+            Recommendation.campaign_id == campaign_id,
+            Recommendation.status.in_([RecommendationStatus.ORDERED, RecommendationStatus.RUNNING]),
+            due_at < func.now(),
+        )
+    )
+    return session.scalars(statement).one()
+
+
 def add_simulation(session: Session, run: SimulationRun) -> SimulationRun:
     session.add(run)
     session.flush()  # the message needs the id
@@ -253,3 +292,36 @@ def failed_simulations(session: Session) -> Sequence[SimulationRun]:
         SimulationRun.id.in_(newest), SimulationRun.status == RunStatus.FAILED
     )
     return session.scalars(statement).all()
+
+
+def insert_preview(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store the batch that a dry run would have proposed."""
+    session.execute(insert(PreviewedPick), rows)
+
+
+def preview_page(session: Session, round_id: int, request: PageRequest) -> Sequence[PreviewedPick]:
+    """Lines after the rank that the request names, with samples and sources."""
+    statement = (
+        select(PreviewedPick)
+        .where(PreviewedPick.round_id == round_id, PreviewedPick.rank > request.after)
+        .options(joinedload(PreviewedPick.sample).joinedload(Sample.source))
+        .order_by(PreviewedPick.rank)
+    )
+    return session.scalars(statement.limit(request.limit + 1)).all()
+
+
+def delete_dry_runs(session: Session, moment: datetime) -> int:
+    """Delete dry runs that ended before `moment`, and what hangs on them; how many."""
+    old = (
+        select(AcquisitionRound.id)
+        .where(AcquisitionRound.dry_run, AcquisitionRound.finished_at < moment)
+        .order_by(AcquisitionRound.id)
+        .limit(MOST_DELETED)
+        .with_for_update(skip_locked=True)
+    )
+    ids = session.scalars(old).all()
+    if ids:
+        session.execute(delete(PreviewedPick).where(PreviewedPick.round_id.in_(ids)))
+        session.execute(delete(RankedCandidate).where(RankedCandidate.round_id.in_(ids)))
+        session.execute(delete(AcquisitionRound).where(AcquisitionRound.id.in_(ids)))
+    return len(ids)

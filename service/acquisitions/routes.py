@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Response, status
 
-from service.acquisitions import outcomes, service, simulations
+from service.acquisitions import dry_runs, outcomes, service, simulations
 from service.acquisitions.schemas import (
     AcquisitionRequest,
     AcquisitionRoundRead,
     Completion,
     Note,
+    PreviewedPickRead,
     RankedCandidateRead,
     RecommendationChangeRead,
     RecommendationDetail,
@@ -20,12 +21,13 @@ from service.acquisitions.schemas import (
     SimulationRunRead,
 )
 from service.database.models import Recommendation
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, requires
 from service.lifecycles import RecommendationStatus
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.runs import service as runs
 from service.runs.schemas import AttemptRead
+from service.vocabulary import Scope
 
 router = APIRouter(tags=["acquisition rounds"], route_class=GuardedRoute)
 RETRY_AFTER_S = 2
@@ -43,7 +45,7 @@ def request_acquisition_round(
     principal: Principal,
     response: Response,
 ) -> AcquisitionRoundRead:
-    """Rank the pool under a budget; follow it at `Location`."""
+    """Rank the pool under a budget; follow it at `Location`. A dry run proposes nothing: see its `/preview`."""
     round_ = service.request_round(session, campaign, request, actor=principal.name)
     response.headers["Location"] = f"/api/v1/acquisition-rounds/{round_.id}"
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -93,6 +95,13 @@ def list_round_recommendations(round_id: int, session: SessionDep, page: PageDep
     return _page(service.recommendations_page(session, page, round_id=round_id))
 
 
+@router.get("/acquisition-rounds/{round_id}/preview", responses=responses(400, 404, 409))
+def preview_dry_run(round_id: int, session: SessionDep, page: PageDep) -> Page[PreviewedPickRead]:
+    """The batch that a dry run would propose, in its order."""
+    items, more = dry_runs.preview_page(session, round_id, page)
+    return Page(items=items, next_cursor=encode_cursor(items[-1].rank) if more else None)
+
+
 @router.get("/acquisition-rounds/{round_id}/ranking", responses=responses(400, 404))
 def list_ranked_candidates(round_id: int, session: SessionDep, page: PageDep) -> Page[RankedCandidateRead]:
     """The ranking of a round, best first, as far as `stored_rows` asked to keep it."""
@@ -130,6 +139,7 @@ def read_recommendation(recommendation_id: int, session: SessionDep) -> Recommen
 
 
 @router.post("/recommendations/{recommendation_id}:approve", responses=responses(404, 409))
+@requires(Scope.APPROVE)
 def approve_recommendation(
     recommendation_id: int, session: SessionDep, principal: Principal, note: Note | None = None
 ) -> RecommendationDetail:
@@ -138,6 +148,7 @@ def approve_recommendation(
 
 
 @router.post("/recommendations/{recommendation_id}:reject", responses=responses(404, 409, 422))
+@requires(Scope.APPROVE)
 def reject_recommendation(
     recommendation_id: int, rejection: Rejection, session: SessionDep, principal: Principal
 ) -> RecommendationDetail:
@@ -147,6 +158,7 @@ def reject_recommendation(
 
 
 @router.post("/recommendations/{recommendation_id}:order", responses=responses(404, 409))
+@requires(Scope.APPROVE)
 def order_recommendation(
     recommendation_id: int, session: SessionDep, principal: Principal, note: Note | None = None
 ) -> RecommendationDetail:
@@ -181,6 +193,7 @@ def fail_recommendation(
 
 
 @router.post("/recommendations/{recommendation_id}:abandon", responses=responses(404, 409))
+@requires(Scope.APPROVE)
 def abandon_recommendation(
     recommendation_id: int, session: SessionDep, principal: Principal, note: Note | None = None
 ) -> RecommendationDetail:
@@ -192,6 +205,7 @@ def abandon_recommendation(
 
 
 @router.post("/recommendations/{recommendation_id}:simulate", status_code=202, responses=responses(404, 409))
+@requires(Scope.APPROVE)
 def simulate_recommendation(
     recommendation_id: int, session: SessionDep, principal: Principal
 ) -> RecommendationDetail:

@@ -11,8 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from service.campaigns.schemas import STORABLE, Money, Name, Strict
 from service.lifecycles import RecommendationStatus
 from service.runs.schemas import AttemptRead, RunRead
-from service.samples.schemas import FeatureValue, GivenTarget, GivenValue, JsonObject, LabelDefinition
-from service.vocabulary import Arm, Evidence, Strategy
+from service.samples.schemas import (
+    FeatureValue,
+    GivenTarget,
+    GivenValue,
+    JsonObject,
+    LabelDefinition,
+    SampleCreate,
+)
+from service.vocabulary import Arm, Evidence, Split, Strategy
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE]
 SampleIds = Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=10_000)]
@@ -88,9 +95,37 @@ class AcquisitionConfiguration(Strict):
 
 
 class AcquisitionRequest(Strict):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"configuration": {"batch_size": 10, "budget": "1500000"}, "seed": 1}},
+    )
+
     configuration: AcquisitionConfiguration = AcquisitionConfiguration()
     seed: int = Field(0, ge=0, lt=2**32)
     surrogate_id: int | None = Field(None, ge=1, description="Null: the campaign's newest.")
+    dry_run: bool = Field(
+        default=False,
+        description="Rank and choose a batch, and propose nothing: look at it at `/preview`. A `budget` that is given "
+        "counts as it is, also above what is left. Kept for 7 days.",
+    )
+
+    injected_designs: list[SampleCreate] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="Designs that are not in the pool yet: created as candidates and injected, all or none of it.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        injected = len(self.configuration.injected_sample_ids) + len(self.injected_designs)
+        if injected > self.configuration.batch_size:
+            raise ValueError("more samples are injected than `batch_size` allows: raise it")
+        if self.injected_designs and self.dry_run:
+            raise ValueError("a dry run creates no sample: rank new designs with POST .../scores")
+        for index, design in enumerate(self.injected_designs):
+            if design.target is not None or design.split is not Split.TRAIN:
+                raise ValueError(f"injected design {index} must be a candidate: no target, split train")
+        return self
 
 
 class AcquisitionRoundRead(RunRead):
@@ -99,6 +134,7 @@ class AcquisitionRoundRead(RunRead):
     surrogate_id: int
     backtest_id: int | None = Field(description="The backtest by which `auto` chose; null: there was none.")
     pool_size: int | None
+    dry_run: bool = Field(description="It proposes nothing and is deleted 7 days after its end.")
     frozen_at: datetime | None
     evidence: Evidence
     evidence_sentence: str
@@ -157,6 +193,28 @@ class RankedCandidateRead(BaseModel):
     affordable: bool = Field(description="Whether the budgets paid this candidate alone.")
 
 
+class PreviewedPickRead(BaseModel):
+    """One line of the batch that a dry run would propose; a higher score is better, rank 1 the best."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    rank: int
+    sample_id: int = Field(description="The candidate; for a repetition the labelled sample to be repeated.")
+    is_repetition: bool
+    external_id: str | None
+    source: str
+    planned_features: dict[str, FeatureValue]
+    arm: Arm
+    score: float
+    components: dict[str, Any]
+    predicted: float = Field(description="In the unit of the target.")
+    predicted_std: float
+    reason: str
+    selection_probability: float | None
+    acquisition_cost: Decimal
+    currency: str
+
+
 class RecommendationChangeRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -178,11 +236,19 @@ class SimulationRunRead(RunRead):
 
 
 class Rejection(Strict):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "No such vehicle can be had this year."}}
+    )
+
     reason: Reason = Field(description="Why not; kept for good.")
 
 
 class Note(Strict):
     """An optional word for the history."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "agreed in the meeting of week 12"}}
+    )
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), STORABLE] = ""
 

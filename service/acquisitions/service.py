@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from service.acquisitions import repository
+from service.acquisitions import injections, repository
 from service.acquisitions.configuration import check_configuration
 from service.acquisitions.schemas import (
     AcquisitionRequest,
@@ -51,18 +50,18 @@ def request_round(
         InputError: if the configuration names sources, features or samples that the campaign does not have.
         NotFoundError: if the surrogate is not one of this campaign.
     """
-    surrogate = _surrogate(session, campaign, request.surrogate_id)
-    configuration = request.configuration.model_dump(mode="json")
-    configuration["budget"] = _budget(session, campaign, request.configuration.budget)
-    check_configuration(session, campaign, request.configuration)
-    configuration = wishes.heeded(session, campaign, configuration)
+    surrogate = surrogate_for(session, campaign, request.surrogate_id)
+    budget = budget_for(session, campaign, request)
+    wanted = injections.with_new_candidates(session, campaign, request, actor=actor)
+    check_configuration(session, campaign, wanted)
     backtest = backtests.newest_succeeded(session, campaign.id)
     round_ = AcquisitionRound(
         campaign_id=campaign.id,
         surrogate_id=surrogate.id,
         backtest_id=backtest.id if backtest else None,
-        configuration=configuration,
+        configuration=wishes.heeded(session, campaign, wanted.model_dump(mode="json")) | {"budget": budget},
         seed=request.seed,
+        dry_run=request.dry_run,
         requested_by=actor,
     )
     repository.add_round(session, round_)
@@ -70,7 +69,13 @@ def request_round(
     return round_
 
 
-def _surrogate(session: Session, campaign: Campaign, surrogate_id: int | None) -> Surrogate:
+def surrogate_for(session: Session, campaign: Campaign, surrogate_id: int | None) -> Surrogate:
+    """The surrogate that ranks: the named one, else the newest.
+
+    Raises:
+        ConflictError: if there is none yet, or retention has deleted its network.
+        NotFoundError: if it is not one of this campaign.
+    """
     if surrogate_id is None:
         surrogate = valuations_repository.newest_surrogate(session, campaign.id)
         if surrogate is None:
@@ -87,10 +92,11 @@ def _surrogate(session: Session, campaign: Campaign, surrogate_id: int | None) -
     return surrogate
 
 
-def _budget(session: Session, campaign: Campaign, wanted: Decimal | None) -> str | None:
-    """The budget of a round: what was asked for, never more than what is left."""
+def budget_for(session: Session, campaign: Campaign, request: AcquisitionRequest) -> str | None:
+    """The budget of a round: what was asked for, and unless nothing is spent never more than what is left."""
+    wanted = request.configuration.budget
     remaining = campaigns.remaining_budget(session, campaign)
-    if remaining is None:
+    if remaining is None or (request.dry_run and wanted is not None):
         return None if wanted is None else str(wanted)
     if remaining <= 0:
         message = f"The budget of {campaign.budget:,} {campaign.currency} is used up."
@@ -208,8 +214,21 @@ def recommendations_page(
     return cut_page(rows, request.limit)
 
 
-def newest_rounds(session: Session, campaign: Campaign, *, limit: int) -> Sequence[AcquisitionRound]:
-    return runs_repository.newest(session, AcquisitionRound, campaign.id, limit)
+def newest_rounds(
+    session: Session, campaign: Campaign, *, limit: int, dry_runs: bool = False
+) -> Sequence[AcquisitionRound]:
+    """The newest first; dry runs only where they are asked for."""
+    return repository.newest_rounds(session, campaign.id, limit=limit, dry_runs=dry_runs)
+
+
+def newest_succeeded_round(session: Session, campaign: Campaign) -> AcquisitionRound | None:
+    """The ranking whose strategy is asked about now; None before the first."""
+    return repository.newest_succeeded(session, campaign.id)
+
+
+def overdue(session: Session, campaign: Campaign) -> int:
+    """Ordered or running acquisitions that take longer than their source's lead time."""
+    return repository.overdue(session, campaign.id)
 
 
 def by_round(
@@ -255,8 +274,9 @@ def change(
     Raises:
         NotFoundError: if there is none with this id.
         TransitionError: if its status does not allow it, naming what it allows.
-        ConflictError: if an approval would spend more than is left, an order exceeds the capacity, or either
-            would pay for a label that is there already.
+        ConflictError: if an approval would spend more than is left, or comes from who asked for the round where
+            the campaign demands four eyes; if an order exceeds the capacity; if either would pay for a label that
+            is there already.
     """
     row = repository.lock_recommendation(session, recommendation_id)
     if row is None:
@@ -266,6 +286,7 @@ def change(
     if wanted in {RecommendationStatus.APPROVED, RecommendationStatus.ORDERED}:
         _require_candidate(row)
     if wanted is RecommendationStatus.APPROVED:
+        _require_second_person(session, row, actor)
         _require_money(session, row)
     if wanted is RecommendationStatus.ORDERED:
         _require_capacity(session, row)
@@ -284,6 +305,14 @@ def _require_candidate(row: Recommendation) -> None:
     if row.sample.status is not SampleStatus.CANDIDATE:
         message = f"Sample {row.sample_id} is {row.sample.status} already: its result would teach nothing."
         raise ConflictError(message, hint="Reject the recommendation, or abandon it when it was approved.")
+
+
+def _require_second_person(session: Session, row: Recommendation, actor: str) -> None:
+    if not campaigns.get(session, row.campaign_id).four_eyes:
+        return
+    if get_round(session, row.round_id).requested_by == actor:
+        message = f"{actor} asked for this round, and the campaign demands four eyes."
+        raise ConflictError(message, hint="Let somebody else approve it.")
 
 
 def _require_money(session: Session, row: Recommendation) -> None:

@@ -1,9 +1,8 @@
 """Changes that the pages ask for: each POST ends in a redirect with a message.
 
-Forms carry no token of their own against cross-site requests: `refuse_cross_site` guards the whole
-application. Browsers send Sec-Fetch-Site with every request over HTTPS or on the loopback and Origin with
-every POST anywhere, and no page can forge either; the check of allowed hosts keeps rebound names out. A
-token would only ask the same question a second time.
+Each form carries the token of its session (`service.csrf`) without a line of its own: `templates_env` adds the hidden
+field to every `<form method="post">`. `refuse_cross_site` is the second wall: browsers send Sec-Fetch-Site with every
+request over HTTPS or on the loopback and Origin with every POST anywhere, and no page can forge either.
 """
 
 from __future__ import annotations

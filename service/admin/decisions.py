@@ -29,9 +29,10 @@ from service.admin.pages.value_lines import sample_name
 from service.admin.rendering import page
 from service.campaigns import service as campaigns
 from service.database.models import Campaign, Recommendation
-from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep, requires
 from service.errors import ConflictError, CrashscoutError, FieldError, ForbiddenError, InputError
 from service.lifecycles import RecommendationStatus
+from service.vocabulary import Scope
 
 Model = TypeVar("Model", bound=BaseModel)
 router = APIRouter(route_class=GuardedRoute)
@@ -42,6 +43,7 @@ DECISIONS = {"approve": RecommendationStatus.APPROVED, "reject": RecommendationS
 
 
 @router.post("/campaigns/{campaign_id:int}/recommendations/decide")
+@requires(Scope.APPROVE)
 def decide(
     request: Request, campaign: CampaignDep, form: FormListsDep, session: SessionDep, principal: Principal
 ) -> Response:
@@ -104,6 +106,7 @@ def _refused(response: Response, error: CrashscoutError) -> Response:
 
 
 @router.post("/recommendations/{recommendation_id:int}/approve")
+@requires(Scope.APPROVE)
 def approve(
     request: Request, recommendation_id: int, form: FormDep, session: SessionDep, principal: Principal
 ) -> Response:
@@ -117,6 +120,7 @@ def approve(
 
 
 @router.post("/recommendations/{recommendation_id:int}/reject")
+@requires(Scope.APPROVE)
 def reject(
     request: Request, recommendation_id: int, form: FormDep, session: SessionDep, principal: Principal
 ) -> Response:
@@ -129,6 +133,7 @@ def reject(
 
 
 @router.post("/recommendations/{recommendation_id:int}/order")
+@requires(Scope.APPROVE)
 def order(
     request: Request, recommendation_id: int, form: FormDep, session: SessionDep, principal: Principal
 ) -> Response:
@@ -140,6 +145,7 @@ def order(
 
 
 @router.post("/recommendations/{recommendation_id:int}/simulate")
+@requires(Scope.APPROVE)
 def simulate(
     request: Request, recommendation_id: int, form: FormDep, session: SessionDep, principal: Principal
 ) -> Response:
@@ -193,6 +199,7 @@ def fail(
 
 
 @router.post("/recommendations/{recommendation_id:int}/abandon")
+@requires(Scope.APPROVE)
 def abandon(
     request: Request, recommendation_id: int, form: FormDep, session: SessionDep, principal: Principal
 ) -> Response:

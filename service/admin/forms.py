@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
+from service import csrf
 from service.admin.contexts.base import FormField
 from service.errors import FieldError, InputError
 
@@ -43,6 +44,10 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapp
 
 
 def _field(wanted: Input, schema: Mapping[str, Any]) -> FormField:
+    if schema.get("type") == "array":
+        return _choices(wanted, schema)
+    if schema.get("type") == "boolean":
+        return _yes_or_no(wanted, schema)
     # An optional number is written as `anyOf` number, null.
     merged = {**schema, **schema.get("anyOf", [{}])[0]}
     default = schema.get("default")
@@ -58,6 +63,20 @@ def _field(wanted: Input, schema: Mapping[str, Any]) -> FormField:
     )
 
 
+def _choices(wanted: Input, schema: Mapping[str, Any]) -> FormField:
+    """Several of the options of a list."""
+    return FormField(
+        wanted.name, wanted.label, wanted.hint, " ".join(schema.get("default", [])), None, None, "any",
+        options=schema["items"]["enum"], is_multiple=True,
+    )  # fmt: skip
+
+
+def _yes_or_no(wanted: Input, schema: Mapping[str, Any]) -> FormField:
+    """Two options, not a box to tick: an unticked box would send nothing, which is the default."""
+    value = "yes" if schema.get("default") else "no"
+    return FormField(wanted.name, wanted.label, wanted.hint, value, None, None, "any", options=["yes", "no"])
+
+
 async def _fields(request: Request) -> dict[str, str]:
     """The text fields of a form that were filled in."""
     form = await request.form()
@@ -65,7 +84,7 @@ async def _fields(request: Request) -> dict[str, str]:
     texts = {
         name: value.replace("\x00", "").strip() for name, value in form.items() if isinstance(value, str)
     }
-    return {name: text for name, text in texts.items() if text}
+    return {name: text for name, text in texts.items() if text and name != csrf.FIELD}
 
 
 FormDep = Annotated[dict[str, str], Depends(_fields)]
@@ -88,7 +107,16 @@ def whole_numbers(texts: Iterable[str]) -> list[int]:
     return list(dict.fromkeys(int(text) for text in texts if text.isdecimal() and len(text) < LONGEST_ID))
 
 
-def parse(model: type[Model], form: Mapping[str, str]) -> Model:
+async def _lists(request: Request) -> dict[str, list[str]]:
+    """Every field of a form with all its values: boxes of one name that are ticked."""
+    form = await request.form()
+    return {name: [str(value) for value in form.getlist(name)] for name in form}
+
+
+ListsDep = Annotated[dict[str, list[str]], Depends(_lists)]
+
+
+def parse(model: type[Model], form: Mapping[str, Any]) -> Model:
     """A request `{configuration, seed}` out of a flat form.
 
     Raises:
@@ -98,6 +126,15 @@ def parse(model: type[Model], form: Mapping[str, str]) -> Model:
     document: dict[str, Any] = {"configuration": configuration}
     if SEED in form:
         document[SEED] = form[SEED]
+    return parse_document(model, document)
+
+
+def parse_document(model: type[Model], document: Mapping[str, Any]) -> Model:
+    """A request out of a document of texts.
+
+    Raises:
+        InputError: naming the fields that do not fit.
+    """
     try:
         return model.model_validate(document)
     except ValidationError as error:

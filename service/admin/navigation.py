@@ -18,5 +18,7 @@ CAMPAIGN = (
     Entry("overview", "Overview", ""),
     Entry("recommendations", "Recommendations", "/recommendations"),
     Entry("data-values", "Data values", "/data-values"),
+    Entry("ledger", "Ledger", "/ledger"),
+    Entry("backtests", "Backtests", "/backtests"),
     Entry("runs", "Runs", "/runs"),
 )

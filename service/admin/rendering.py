@@ -7,8 +7,10 @@ from dataclasses import fields
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from service.accounts.principals import Authenticated
 from service.admin import flash
 from service.admin.contexts.base import Context, Frame
+from service.admin.live import is_renewal, position_of
 from service.admin.templates_env import environment
 from service.database.models import Campaign
 
@@ -25,21 +27,26 @@ def fragment(context: Context) -> HTMLResponse:
 
 
 def page(request: Request, context: Context) -> HTMLResponse:
-    """A whole page; the message that it showed is forgotten.
+    """A whole page; the message that it showed is forgotten (a renewal of its parts shows none).
 
     Decisions are taken on these pages: none may come out of a cache.
     """
     response = fragment(context)
-    flash.forget(request, response)
+    if not is_renewal(request):
+        flash.forget(request, response)
     return response
 
 
 def frame(request: Request, title: str, *, section: str = "", campaign: Campaign | None = None) -> Frame:
     """The layout of this request."""
+    asking: Authenticated | None = getattr(request.state, "authenticated", None)
     return Frame(
         title=title,
         section=section,
         campaign_id=campaign.id if campaign else None,
         campaign_name=campaign.name if campaign else "",
-        flash=flash.read(request),
+        user=asking.principal.name if asking else "",
+        signed_in=asking is not None and asking.session_id is not None,
+        flash=None if is_renewal(request) else flash.read(request),
+        position=position_of(request),
     )

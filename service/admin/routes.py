@@ -5,10 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service.admin import actions, decisions
+from service.admin import actions, backtest_actions, decisions, round_actions
+from service.admin.live import note_position
 from service.admin.pages import (
+    backtests,
     campaigns,
     data_values,
+    ledger,
+    login,
     overview,
     pool_map,
     recommendation,
@@ -22,12 +26,14 @@ from service.dependencies import principal_of
 
 
 def install(app: FastAPI) -> None:
-    """Add pages and static files to the application; only the files are open to everyone."""
-    pages = APIRouter(dependencies=[Depends(principal_of)], include_in_schema=False)
+    """Add pages and static files to the application; only the files and the login are open to everyone."""
+    pages = APIRouter(dependencies=[Depends(principal_of), Depends(note_position)], include_in_schema=False)
     for module in (
-        campaigns, overview, recommendations, recommendation, pool_map, data_values, runs, actions, decisions,
-        wishes, what_if,
+        campaigns, overview, recommendations, data_values, ledger, backtests, runs, actions, round_actions,
+        backtest_actions, decisions, recommendation, pool_map, wishes, what_if,
     ):  # fmt: skip
         pages.include_router(module.router)
+    pages.include_router(login.signed_in_router)
     app.include_router(pages)
+    app.include_router(login.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2.ext import Extension
+from markupsafe import Markup
 
+from service import csrf
 from service.admin import formats, navigation
 
 HERE = Path(__file__).parent
@@ -22,6 +27,33 @@ FILTERS = (
     formats.moment_utc,
     formats.words,
 )
+
+
+# A form that changes something: its tag may hold expressions, and these may hold a `>`.
+POST_FORM = re.compile(
+    r"""<form\b(?=[^>]*\bmethod=["']?post\b)(?:\{\{.*?\}\}|\{%.*?%\}|[^>{])*>""", re.IGNORECASE | re.DOTALL
+)
+
+
+class TokenInForms(Extension):
+    """Gives each `<form method="post">` of a template the hidden field with the token of the session."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002
+        return POST_FORM.sub(lambda form: form[0] + "{{ csrf_field() }}", source)
+
+
+def csrf_field() -> Markup:
+    """The hidden field; nothing where no session asks."""
+    token = csrf.current_token.get()
+    field = Markup('<input type="hidden" name="{}" value="{}">')
+    return field.format(csrf.FIELD, token) if token else Markup("")
+
+
+def csrf_headers() -> Markup:
+    """Attribute of the body: the header that htmx, and scripts that read it there, send with every request."""
+    token = csrf.current_token.get()
+    headers = json.dumps({csrf.HEADER: token})
+    return Markup(" hx-headers='{}'").format(headers) if token else Markup("")
 
 
 @lru_cache(maxsize=32)
@@ -40,8 +72,10 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=[TokenInForms],
     )
     env.filters.update({function.__name__: function for function in FILTERS})
-    env.globals["static_url"] = static_url
+    for function in (static_url, csrf_field, csrf_headers):
+        env.globals[function.__name__] = function
     env.globals["campaign_navigation"] = navigation.CAMPAIGN
     return env

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.campaigns.schemas import Money, Strict
 from service.runs.schemas import RunRead
@@ -63,6 +63,16 @@ class BacktestConfiguration(Strict):
 
 
 class BacktestRequest(Strict):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "configuration": {"strategies": ["variance_reduction", "lcmd"], "repeats": 10},
+                "seed": 1,
+            }
+        },
+    )
+
     configuration: BacktestConfiguration = BacktestConfiguration()
     seed: int = Field(0, ge=0, lt=2**32, description="The same seed and data give the same report.")
 
@@ -72,8 +82,9 @@ REPORT = """The report; null while it has not succeeded.
 `strategies`, one entry each, `as_bought` for the order in which the tests were bought: `verdict`, `sentence`,
 `log_ratio` (of its RMSE over random's, mean over repeats and money; negative is better), `interval` (of that, corrected
 for the number of strategies: it decides), `bootstrap_interval` (not corrected), `log_ratios` (per repeat), `curve` (per
-batch `labels`, `acquisition_cost`, `rmse`, `q95_error`, `max_error` in target units), `labels_saved` and `money_saved`
-(`amount`, `share`, `interval`, at random's final error); `random_curve`; `auto`: the strategy that `auto` takes by it,
+batch `labels`, `acquisition_cost`, `rmse`, `q95_error`, `max_error` in target units, `rmse_low` and `rmse_high`: 10 and
+90 % quantile over the repeats), `labels_saved` and `money_saved` (`amount`, `share`, `interval`, at random's final
+error); `random_curve`; `auto`: the strategy that `auto` takes by it,
 with its evidence; `verdict`; `reason` (what is needed when there is not enough data); `labelled`, `holdout_rows`,
 `groups`, `repeats`, `level`, `configuration`."""
 

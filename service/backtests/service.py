@@ -81,6 +81,11 @@ def page(session: Session, campaign: Campaign, request: PageRequest) -> tuple[Se
     return cut_page(runs_repository.page(session, Backtest, campaign.id, request), request.limit)
 
 
+def newest(session: Session, campaign: Campaign, *, limit: int) -> Sequence[Backtest]:
+    """Newest first."""
+    return runs_repository.newest(session, Backtest, campaign.id, limit)
+
+
 def newest_succeeded(session: Session, campaign_id: int) -> Backtest | None:
     """The backtest whose verdicts count; None before the first success."""
     return repository.newest_succeeded(session, campaign_id)

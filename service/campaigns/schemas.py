@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from service.campaigns.flags import refuse_mixed_up
 from service.campaigns.leaks import known_after_test
 from service.campaigns.oracles import CommandOracle
 from service.errors import InputError
@@ -68,9 +69,15 @@ def _check_bounds(name: str, minimum: float | None, maximum: float | None) -> No
 
 
 class Strict(BaseModel):
-    """A request body: a misspelt field is an error, never ignored."""
+    """A request body: a misspelt field is an error, never ignored, and `true` is no 1."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tell_flags_and_numbers_apart(cls, value: Any) -> Any:  # noqa: ANN401 - what came in
+        refuse_mixed_up(cls, value)
+        return value
 
 
 class Feature(Strict):
@@ -292,6 +299,10 @@ class CampaignCreate(Strict):
     currency: Currency = "USD"
     budget: Money | None = None
     stop_rule: StopRule | None = None
+    four_eyes: bool = Field(
+        default=False,
+        description="Who asked for a round cannot approve what it proposes, and no rules approve by themselves.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -346,6 +357,7 @@ class CampaignRead(BaseModel):
     currency: str
     budget: Decimal | None
     stop_rule: StopRule | None
+    four_eyes: bool
     created_at: datetime
 
 

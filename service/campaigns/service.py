@@ -41,6 +41,7 @@ def create(
         currency=request.currency,
         budget=request.budget,
         stop_rule=document["stop_rule"],
+        four_eyes=request.four_eyes,
         sources=[Source(**source.model_dump()) for source in request.sources],
     )
     repository.add(session, campaign)

@@ -12,13 +12,16 @@ from sqlalchemy.orm import Session, sessionmaker
 STATEMENT_TIMEOUT_S = 60
 
 
-def make_engine(database_url: str, *, pool_size: int = 10) -> Engine:
-    """An engine for one process; create it after any fork."""
+def make_engine(
+    database_url: str, *, pool_size: int = 10, statement_timeout_s: int = STATEMENT_TIMEOUT_S
+) -> Engine:
+    """An engine for one process; create it after any fork. Its errors do not show what was sent: it may be secret."""
     return create_engine(
         database_url,
         pool_size=pool_size,
         pool_pre_ping=True,
-        connect_args={"options": f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000} -c timezone=UTC"},
+        hide_parameters=True,
+        connect_args={"options": f"-c statement_timeout={statement_timeout_s * 1000} -c timezone=UTC"},
     )
 
 

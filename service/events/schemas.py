@@ -14,6 +14,9 @@ from service.vocabulary import FiringOutcome
 STATES: dict[str, list[str]] = {
     "valuation_run": [status.value for status in RunStatus],
     "acquisition_round": [status.value for status in RunStatus],
+    "backtest": [status.value for status in RunStatus],
+    "replay": [status.value for status in RunStatus],
+    "simulation_run": [status.value for status in RunStatus],
     "import_run": [status.value for status in RunStatus],
     "upload": [status.value for status in UploadStatus],
     "recommendation": [status.value for status in RecommendationStatus],

@@ -65,6 +65,11 @@ def snapshot(session: Session, campaign_id: int) -> dict[str, Any]:
     }
 
 
+def newest_position(session: Session) -> int:
+    """The highest position so far, 0 before the first event: who reads on behind it misses nothing."""
+    return repository.last_position(session)
+
+
 def following(session: Session, campaign_id: int, position: int) -> list[EventRead]:
     """The next events behind a position, in order; committed ones only, and none is ever left out."""
     repository.number_new(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints, computed_field
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, computed_field
 
 from service.campaigns.schemas import Label, Strict
 from service.imports.numbering import parse_tests
@@ -27,6 +27,10 @@ class Database(StrEnum):
 
 class ImportRequest(Strict):
     """Tests to fetch, and what to make of them."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"tests": "9000-9100,10146", "occupants": "driver"}}
+    )
 
     database: Database = Database.NHTSA
     tests: Annotated[

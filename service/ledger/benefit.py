@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from service.database.models import Surrogate
+from service.ledger.curve import report_of
 from service.ledger.schemas import Band, BenefitGauge
 
 # log(RMSE / MAE) of errors that follow a normal and a Laplace distribution: sqrt(pi / 2) and sqrt(2).
@@ -26,7 +25,7 @@ def benefit_of(surrogate: Surrogate | None) -> BenefitGauge:
     """The gauge of a surrogate by the samples that it was measured on."""
     if surrogate is None:
         return _unknown("There is no surrogate yet: request a valuation run.")
-    report = _report(surrogate.metrics)
+    report = report_of(surrogate.metrics)
     rmse, mae, rows = (report.get(name) for name in ("rmse", "mae", "rows"))
     if not rmse or not mae:
         return _unknown("The surrogate's mean absolute error was not measured.")
@@ -34,15 +33,6 @@ def benefit_of(surrogate: Surrogate | None) -> BenefitGauge:
     band = Band.LOW if value <= NORMAL else Band.HIGH if value > LAPLACE else Band.MEDIUM
     few = f" Judged by {rows} errors only." if rows is not None and rows < LEAST_ERRORS else ""
     return BenefitGauge(log_rmse_over_mae=value, band=band, sentence=_SENTENCES[band] + few)
-
-
-def _report(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
-    """That of the samples which `measured_on` names; outside of the holdout there is one per network."""
-    found = metrics.get(str(metrics.get("measured_on")))
-    if not isinstance(found, Mapping):
-        return {}
-    own = found.get(str(metrics.get("serving")))
-    return own if isinstance(own, Mapping) else found
 
 
 def _unknown(sentence: str) -> BenefitGauge:

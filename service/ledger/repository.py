@@ -28,10 +28,20 @@ class PickRow:
     target: float | None
 
 
+@dataclass(frozen=True)
+class Learned:
+    """Results of recommendations that a surrogate was trained on, and what they cost."""
+
+    results: int
+    acquisition_cost: Decimal
+
+
 def rounds(session: Session, campaign_id: int) -> Sequence[AcquisitionRound]:
-    """Succeeded rounds, oldest first."""
+    """Succeeded rounds, oldest first; dry runs have proposed nothing and do not count."""
     statement = select(AcquisitionRound).where(
-        AcquisitionRound.campaign_id == campaign_id, AcquisitionRound.status == RunStatus.SUCCEEDED
+        AcquisitionRound.campaign_id == campaign_id,
+        AcquisitionRound.status == RunStatus.SUCCEEDED,
+        ~AcquisitionRound.dry_run,
     )
     return session.scalars(statement.order_by(AcquisitionRound.id)).all()
 
@@ -77,6 +87,37 @@ def results_learned(session: Session, campaign_id: int) -> dict[tuple[int, int],
     return {(round_id, key): count for round_id, key, count in session.execute(statement)}
 
 
+def learned_by_surrogate(session: Session, campaign_id: int) -> dict[int, Learned]:
+    """Surrogate id to the results that it was trained on; one that learned from none is left out."""
+    statement = (
+        select(Surrogate.id, func.count(), func.sum(Recommendation.acquisition_cost))
+        .join(DataValue, DataValue.valuation_run_id == Surrogate.valuation_run_id)
+        .join(Recommendation, Recommendation.sample_id == DataValue.sample_id)
+        .where(
+            Surrogate.campaign_id == campaign_id,
+            Recommendation.campaign_id == campaign_id,
+            Recommendation.status == RecommendationStatus.COMPLETED,
+        )
+        .group_by(Surrogate.id)
+    )
+    return {key: Learned(count, cost) for key, count, cost in session.execute(statement)}
+
+
+def failed_before(session: Session, campaign_id: int) -> dict[int, Decimal]:
+    """Surrogate id to the price of the acquisitions that had failed before it was trained."""
+    statement = (
+        select(Surrogate.id, func.sum(Recommendation.acquisition_cost))
+        .join(
+            Recommendation,
+            (Recommendation.campaign_id == Surrogate.campaign_id)
+            & (Recommendation.changed_at <= Surrogate.created_at),
+        )
+        .where(Surrogate.campaign_id == campaign_id, Recommendation.status == RecommendationStatus.FAILED)
+        .group_by(Surrogate.id)
+    )
+    return dict(session.execute(statement).all())
+
+
 def cheapest_candidate(session: Session, campaign_id: int) -> Decimal | None:
     """The lowest price of a candidate that is neither proposed nor pending; None when there is none.
 
@@ -111,7 +152,11 @@ def open_recommendations(session: Session, campaign_id: int) -> int:
 def newest_round(session: Session, campaign_id: int) -> AcquisitionRound | None:
     statement = (
         select(AcquisitionRound)
-        .where(AcquisitionRound.campaign_id == campaign_id, AcquisitionRound.status == RunStatus.SUCCEEDED)
+        .where(
+            AcquisitionRound.campaign_id == campaign_id,
+            AcquisitionRound.status == RunStatus.SUCCEEDED,
+            ~AcquisitionRound.dry_run,
+        )
         .order_by(AcquisitionRound.id.desc())
     )
     return session.scalars(statement.limit(1)).one_or_none()

@@ -99,6 +99,26 @@ class RoundLedger(BaseModel):
     cumulative_arms: ArmComparison
 
 
+class ErrorPoint(BaseModel):
+    """A surrogate's error, in target units, against the money that was spent when it was trained; lower is better.
+
+    Points are comparable where they were measured alike: on the same held-out samples.
+    """
+
+    surrogate_id: int
+    valuation_run_id: int
+    created_at: datetime
+    results: int = Field(description="Results of recommendations that it was trained on.")
+    acquisition_cost: Decimal = Field(
+        description="Of these results, and of the acquisitions that had failed by then."
+    )
+    rmse: float
+    q95_error: float | None = Field(description="95 % of the absolute errors are below.")
+    max_error: float | None
+    measured_on: str | None = Field(description="holdout, validation or out_of_fold.")
+    measured_samples: int | None
+
+
 class RegretLedger(BaseModel):
     """All rounds, oldest first; `total` is that of the last one."""
 
@@ -108,6 +128,7 @@ class RegretLedger(BaseModel):
     rounds: list[RoundLedger]
     total: Balance
     total_arms: ArmComparison
+    error_curve: list[ErrorPoint] = Field(description="Every measured surrogate, oldest first.")
     realised_gain: float | None = Field(
         description="RMSE of the first round's surrogate minus that of the newest; null if not comparable."
     )

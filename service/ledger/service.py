@@ -10,9 +10,10 @@ from service.acquisitions.service import strategy_of
 from service.database.models import AcquisitionRound, Campaign, Surrogate
 from service.ledger import repository
 from service.ledger.arms import compare_arms
+from service.ledger.curve import error_points
 from service.ledger.gains import learned_by, measured_alike, predicted_gain, realised_gain
 from service.ledger.repository import PickRow
-from service.ledger.schemas import Balance, RegretLedger, RoundLedger
+from service.ledger.schemas import ArmComparison, Balance, ErrorPoint, RegretLedger, RoundLedger
 from service.lifecycles import PENDING, SPENT
 
 if TYPE_CHECKING:
@@ -38,8 +39,24 @@ def regret_ledger(session: Session, campaign: Campaign) -> RegretLedger:
         rounds=entries,
         total=_balance(picks),
         total_arms=compare_arms(picks),
+        error_curve=_error_curve(session, campaign, surrogates),
         realised_gain=_gain_so_far(found, surrogates),
     )
+
+
+def error_curve(session: Session, campaign: Campaign) -> list[ErrorPoint]:
+    """Every measured surrogate, oldest first."""
+    return _error_curve(session, campaign, repository.surrogates(session, campaign.id))
+
+
+def _error_curve(session: Session, campaign: Campaign, surrogates: Sequence[Surrogate]) -> list[ErrorPoint]:
+    learned = repository.learned_by_surrogate(session, campaign.id)
+    return error_points(surrogates, learned, repository.failed_before(session, campaign.id))
+
+
+def total_arms(session: Session, campaign: Campaign) -> ArmComparison:
+    """Chosen against random picks over all rounds. O(recommendations)."""
+    return compare_arms(repository.picks(session, campaign.id))
 
 
 def _entry(

@@ -14,7 +14,9 @@ from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -29,6 +31,9 @@ ABOUT = "about"
 # A request must not hang on a broker that is away; the reaper heals what was not sent.
 BROKER_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 5.0
+# Of the client for small things that a request does in Redis; at least the threads of the web process.
+REDIS_CONNECTIONS = 64
+REDIS_TIMEOUT_S = 0.5
 # Longer than any run: else Redis delivers a message that is being worked on a second time.
 VISIBILITY_TIMEOUT_S = 24 * 3600
 
@@ -61,6 +66,7 @@ class QueueClient:
 
     def __init__(self, broker_url: str) -> None:
         self._celery = make_celery(broker_url)
+        self._connections: list[Any] = []
         # Else kombu tries for 6 s, `retry=False` or not: too long for a request.
         impatient = {
             "max_retries": 1,
@@ -122,7 +128,29 @@ class QueueClient:
         with self._celery.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
 
+    def redis(self) -> Any:  # noqa: ANN401 - kombu publishes no types
+        """A Redis client on the broker, for use by many threads; the caller keeps it.
+
+        Raises:
+            OperationalError: if the broker does not answer.
+        """
+        impatient = {
+            "max_connections": REDIS_CONNECTIONS,
+            "max_retries": 1,
+            "interval_start": 0,
+            "socket_connect_timeout": REDIS_TIMEOUT_S,
+            "socket_timeout": REDIS_TIMEOUT_S,
+        }
+        connection = self._celery.connection_for_write(transport_options=impatient)
+        connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+        client = connection.default_channel.client
+        client.set_retry(Retry(NoBackoff(), 1))  # once more: what was idle may have been closed
+        self._connections.append(connection)
+        return client
+
     def close(self) -> None:
+        for connection in self._connections:
+            connection.release()
         self._celery.close()
 
 

@@ -18,6 +18,7 @@ class TaskName(StrEnum):
     VALUATION_RUN = "valuation.run"
     ACQUISITION_RANK = "acquisition.rank"
     ACQUISITION_REPLAY = "acquisition.replay"
+    ACQUISITION_SCORE = "acquisition.score"
     BACKTEST_RUN = "backtest.run"
     SIMULATION_RUN = "simulation.run"
     UPLOAD_READ = "upload.read"
@@ -29,6 +30,7 @@ QUEUE_OF_TASK = {
     TaskName.VALUATION_RUN: Queue.GPU,
     TaskName.ACQUISITION_RANK: Queue.GPU,
     TaskName.ACQUISITION_REPLAY: Queue.GPU,
+    TaskName.ACQUISITION_SCORE: Queue.GPU,
     TaskName.BACKTEST_RUN: Queue.GPU,
     TaskName.SIMULATION_RUN: Queue.CPU,
     TaskName.UPLOAD_READ: Queue.IO,
@@ -39,7 +41,7 @@ QUEUE_OF_TASK = {
 
 @dataclass(frozen=True)
 class Message:
-    """One call of one task with the id of the row that it works on."""
+    """One call of one task with the id of the row that it works on; scores have no row, but a number of their own."""
 
     task: TaskName
     row_id: int

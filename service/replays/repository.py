@@ -1,4 +1,4 @@
-"""SQL of replays: their rows, and the samples and recommendations as they stood at a moment in the past."""
+"""SQL of replays: their rows, and the samples, vetoes and recommendations as they stood at a moment in the past."""
 
 from __future__ import annotations
 
@@ -45,11 +45,17 @@ SELECT r.id, r.campaign_id, r.round_id, r.sample_id, r.sample_split, r.rank, r.s
         WHERE c.recommendation_id = r.id AND c.created_at <= moment.t ORDER BY c.id DESC LIMIT 1) AS status
 FROM moment JOIN public.recommendations r ON r.created_at <= moment.t
 """
+_VETOES = """
+CREATE TEMPORARY VIEW sample_vetoes AS
+SELECT v.id, v.campaign_id, v.sample_id, v.reason, v.actor, v.created_at,
+       CASE WHEN v.lifted_at <= moment.t THEN v.lifted_at END AS lifted_at
+FROM moment JOIN public.sample_vetoes v ON v.created_at <= moment.t
+"""
 
 
 @contextmanager
 def as_of(session: Session, moment: datetime) -> Iterator[None]:
-    """Inside the block, this session reads samples and recommendations as they stood at `moment`.
+    """Inside the block, this session reads samples, vetoes and recommendations as they stood at `moment`.
 
     Membership, labels and statuses come from the histories. Features have none: executed features are the present
     ones. Nothing is written, and the views are gone when the block ends: a savepoint is rolled back.
@@ -61,7 +67,7 @@ def as_of(session: Session, moment: datetime) -> Iterator[None]:
         session.execute(
             text("SELECT set_config('crashscout.moment', :moment, true)"), {"moment": moment.isoformat()}
         )
-        for view in (_MOMENT, _SAMPLES, _RECOMMENDATIONS):
+        for view in (_MOMENT, _SAMPLES, _RECOMMENDATIONS, _VETOES):
             session.execute(text(view))
         yield
     finally:

@@ -22,12 +22,15 @@ def request_replay(session: Session, round_id: int, *, actor: str) -> Replay:
 
     Raises:
         NotFoundError: if there is no such round.
-        ConflictError: if it has not succeeded, or its moment was not kept.
+        ConflictError: if it has not succeeded, is a dry run, or its moment was not kept.
     """
     round_ = acquisitions.get_round(session, round_id)
     if round_.status is not RunStatus.SUCCEEDED:
         message = f"Round {round_id} is {round_.status}: there is no ranking to compare with."
         raise ConflictError(message, hint="Wait until it has succeeded.")
+    if round_.dry_run:
+        message = f"Round {round_id} is a dry run: it has proposed nothing that could be compared."
+        raise ConflictError(message, hint="Request another dry run with the same seed.")
     if round_.frozen_at is None:
         message = f"Round {round_id} was ranked before the moment of the snapshot was kept."
         raise ConflictError(message, hint="Request a new round; that can be replayed.")

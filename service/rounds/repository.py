@@ -80,6 +80,11 @@ def open_of(session: Session, campaign_id: int) -> CampaignRound | None:
     return session.scalars(statement).one_or_none()
 
 
+def newest(session: Session, campaign_id: int) -> CampaignRound | None:
+    statement = select(CampaignRound).where(CampaignRound.campaign_id == campaign_id)
+    return session.scalars(statement.order_by(CampaignRound.id.desc()).limit(1)).one_or_none()
+
+
 def open_ids(session: Session) -> Sequence[int]:
     statement = select(CampaignRound.id).where(CampaignRound.step != RoundStep.CLOSED)
     return session.scalars(statement.order_by(CampaignRound.id)).all()

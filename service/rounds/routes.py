@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response, status
 
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, requires
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.rounds import service
 from service.rounds.schemas import RoundConfiguration, RoundRead
+from service.vocabulary import Scope
 
 router = APIRouter(tags=["rounds"], route_class=GuardedRoute)
 
@@ -25,7 +26,12 @@ def start_round(
     principal: Principal,
     response: Response,
 ) -> RoundRead:
-    """Value, rank, propose, decide, order and collect in one go; follow it at `Location`. One at a time."""
+    """Value, rank, propose, decide, order and collect in one go; follow it at `Location`. One at a time.
+
+    Rules that approve by themselves need the scope `approve`.
+    """
+    if configuration.auto_approve is not None:
+        principal.require(Scope.APPROVE)
     round_ = service.start(session, campaign, configuration, actor=principal.name)
     response.headers["Location"] = f"/api/v1/rounds/{round_.id}"
     return service.read(session, round_)
@@ -46,12 +52,14 @@ def read_round(round_id: int, session: SessionDep) -> RoundRead:
 
 
 @router.post("/rounds/{round_id}:cancel", responses=responses(404, 409))
+@requires(Scope.APPROVE)
 def cancel_round(round_id: int, session: SessionDep, principal: Principal) -> RoundRead:
     """Stop a round: its computation ends, its proposals expire, what is approved stays approved."""
     return service.read(session, service.cancel(session, round_id, actor=principal.name))
 
 
 @router.post("/rounds/{round_id}:close", responses=responses(404, 409))
+@requires(Scope.APPROVE)
 def close_round(round_id: int, session: SessionDep, principal: Principal) -> RoundRead:
     """Wait no longer for decisions and results; what comes later is accepted all the same."""
     return service.read(session, service.close(session, round_id, actor=principal.name))

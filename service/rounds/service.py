@@ -60,11 +60,14 @@ def start(
 
 
 def check(campaign: Campaign, configuration: RoundConfiguration, pointer: str = "") -> None:
-    """Refuse sources that the campaign does not have; `pointer` leads to the configuration in the request.
+    """Refuse what the campaign does not have or allow; `pointer` leads to the configuration in the request.
 
     Raises:
-        InputError: naming them.
+        InputError: naming it.
     """
+    if campaign.four_eyes and configuration.auto_approve is not None:
+        errors = [FieldError(f"{pointer}/auto_approve", "the campaign demands four eyes: people decide")]
+        raise InputError("The configuration does not fit the campaign.", errors=errors)
     known = {source.name for source in campaign.sources}
     approved = (configuration.auto_approve.sources if configuration.auto_approve else None) or []
     named = [(f"/auto_approve/sources/{index}", name) for index, name in enumerate(approved)]
@@ -99,6 +102,11 @@ def get(session: Session, round_id: int) -> CampaignRound:
 def open_round(session: Session, campaign: Campaign) -> CampaignRound | None:
     """The campaign's round that is not closed; there is one at most."""
     return repository.open_of(session, campaign.id)
+
+
+def newest(session: Session, campaign: Campaign) -> CampaignRound | None:
+    """The open round, else the one that was closed last; None before the first."""
+    return repository.newest(session, campaign.id)
 
 
 def page(session: Session, campaign: Campaign, request: PageRequest) -> tuple[Sequence[CampaignRound], bool]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from service.database.bulk import copy_rows, draw_ids
-from service.database.models import LabelChange, Recommendation, Sample, Source
+from service.database.models import LabelChange, Recommendation, Sample, SampleVeto, Source
 from service.lifecycles import PENDING
 from service.pagination import PageRequest
 from service.samples.schemas import SampleFilter
@@ -71,8 +71,10 @@ def label_changes(session: Session, sample_id: int) -> Sequence[LabelChange]:
     return session.scalars(statement.order_by(LabelChange.id)).all()
 
 
-def get(session: Session, sample_id: int) -> Sample | None:
-    return session.get(Sample, sample_id, options=[joinedload(Sample.source)])
+def get(session: Session, sample_id: int, *, again: bool = False) -> Sample | None:
+    """The sample with source and veto; `again` reads what the session has of it once more."""
+    options = [joinedload(Sample.source), joinedload(Sample.veto)]
+    return session.get(Sample, sample_id, options=options, populate_existing=again)
 
 
 def get_for_update(session: Session, sample_id: int) -> Sample:
@@ -116,7 +118,7 @@ def page(session: Session, campaign_id: int, wanted: SampleFilter, request: Page
     statement = (
         select(Sample)
         .where(Sample.campaign_id == campaign_id, Sample.id > request.after)
-        .options(joinedload(Sample.source))
+        .options(joinedload(Sample.source), joinedload(Sample.veto))
         .order_by(Sample.id)
         .limit(request.limit + 1)
     )
@@ -239,3 +241,28 @@ def with_ids(session: Session, sample_ids: Iterable[int]) -> Sequence[Sample]:
     """The samples, in the order of their ids."""
     statement = select(Sample).where(Sample.id == literal(list(sample_ids), ARRAY(BigInteger)).any_())
     return session.scalars(statement.order_by(Sample.id)).all()
+
+
+def add_veto(session: Session, veto: SampleVeto) -> SampleVeto:
+    session.add(veto)
+    session.flush()  # a second one must be refused here, and the sample is read again
+    return veto
+
+
+def lift_veto(session: Session, veto: SampleVeto) -> None:
+    veto.lifted_at = func.now()
+    session.flush()
+
+
+def standing_veto(session: Session, sample_id: int) -> SampleVeto | None:
+    """The veto that stands, locked."""
+    statement = select(SampleVeto).where(SampleVeto.sample_id == sample_id, SampleVeto.lifted_at.is_(None))
+    return session.scalars(statement.with_for_update()).one_or_none()
+
+
+def vetoed_ids(session: Session, campaign_id: int) -> set[int]:
+    """Samples of the campaign whose veto stands."""
+    statement = select(SampleVeto.sample_id).where(
+        SampleVeto.campaign_id == campaign_id, SampleVeto.lifted_at.is_(None)
+    )
+    return set(session.scalars(statement))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response, status
@@ -17,7 +18,7 @@ from service.dependencies import (
 )
 from service.pagination import Page, encode_cursor
 from service.problems import responses
-from service.samples import service
+from service.samples import service, vetoes
 from service.samples.hygiene_report import HygieneReport
 from service.samples.schemas import (
     BulkResult,
@@ -26,11 +27,17 @@ from service.samples.schemas import (
     SampleCreate,
     SampleFilter,
     SampleRead,
+    VetoRequest,
 )
 from service.samples.tables import read_rows
 
 router = APIRouter(tags=["samples"], route_class=GuardedRoute)
 
+_EXAMPLE = {
+    "source": "full_vehicle",
+    "planned_features": {"impact_speed_kmh": 56.0, "test_mass_kg": 1810},
+    "target": 25.8,
+}
 _ROW = {"$ref": "#/components/schemas/SampleCreate"}
 _BULK_BODY: dict[str, Any] = {
     "requestBody": {
@@ -41,15 +48,21 @@ _BULK_BODY: dict[str, Any] = {
                     "type": "object",
                     "properties": {"samples": {"type": "array", "items": _ROW}},
                     "required": ["samples"],
-                }
+                },
+                "example": {"samples": [_EXAMPLE]},
             },
-            "application/x-ndjson": {"schema": {"type": "string", "description": "One sample a line."}},
+            "application/x-ndjson": {
+                "schema": {"type": "string", "description": "One sample a line."},
+                "example": json.dumps(_EXAMPLE) + "\n",
+            },
             "text/csv": {
                 "schema": {
                     "type": "string",
                     "description": "Columns external_id, source, split, group, target, label_definition, "
                     "and one per feature (`executed.<feature>` for what was run differently).",
-                }
+                },
+                "example": "external_id,source,impact_speed_kmh,test_mass_kg,target\n"
+                "T-1042,full_vehicle,56.0,1810,25.8\nC-7,full_vehicle,64.0,2250,\n",
             },
         },
     }
@@ -121,3 +134,19 @@ def read_sample(sample_id: int, session: SessionDep) -> SampleRead:
 def list_label_changes(sample_id: int, session: SessionDep) -> list[LabelChangeRead]:
     """Every label that the sample ever had, oldest first; the last one is the present one."""
     return [LabelChangeRead.model_validate(row) for row in service.label_changes(session, sample_id)]
+
+
+@router.post("/samples/{sample_id}:veto", responses=responses(404, 409, 422))
+def veto_sample(
+    sample_id: int, request: VetoRequest, session: SessionDep, principal: Principal
+) -> SampleRead:
+    """No later round proposes the candidate, until `:unveto`."""
+    sample = vetoes.veto(session, sample_id, reason=request.reason, actor=principal.name)
+    return service.read(sample, sample.source.name)
+
+
+@router.post("/samples/{sample_id}:unveto", responses=responses(404, 409))
+def unveto_sample(sample_id: int, session: SessionDep, principal: Principal) -> SampleRead:
+    """Let later rounds propose the candidate again."""
+    sample = vetoes.lift(session, sample_id, actor=principal.name)
+    return service.read(sample, sample.source.name)

@@ -90,6 +90,22 @@ class SampleCreate(Strict):
     provenance: JsonObject = Field(default_factory=dict, description="Where it came from; never a feature.")
 
 
+class VetoRead(BaseModel):
+    """Somebody's standing word that no round may propose the sample."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    reason: str
+    actor: str
+    created_at: datetime
+
+
+class VetoRequest(Strict):
+    reason: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE
+    ] = Field(description="Why not; shown with the sample and kept.")
+
+
 class SampleRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -97,6 +113,9 @@ class SampleRead(BaseModel):
     campaign_id: int
     external_id: str | None
     repeats_sample_id: int | None = Field(description="The labelled sample whose test this one repeats.")
+    veto: VetoRead | None = Field(
+        description="The veto that stands, by `:veto`; null: rounds may propose it."
+    )
     source: str
     status: SampleStatus
     split: Split

@@ -50,7 +50,7 @@ def schema_of(campaign: Campaign) -> SampleSchema:
 def read(sample: Sample, source: str) -> SampleRead:
     """The sample as it goes out."""
     columns = {column.key: getattr(sample, column.key) for column in Sample.__mapper__.column_attrs}
-    return SampleRead.model_validate({**columns, "source": source})
+    return SampleRead.model_validate({**columns, "source": source, "veto": sample.veto})
 
 
 def create(

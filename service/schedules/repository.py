@@ -38,6 +38,16 @@ def page(session: Session, campaign_id: int, request: PageRequest) -> Sequence[S
     return session.scalars(statement.limit(request.limit + 1)).all()
 
 
+def next_due(session: Session, campaign_id: int) -> Schedule | None:
+    """The active schedule that is due first; those that wait for labels come behind those with a time."""
+    statement = (
+        select(Schedule)
+        .where(Schedule.campaign_id == campaign_id, Schedule.status == ScheduleStatus.ACTIVE)
+        .order_by(Schedule.next_due_at.nulls_last(), Schedule.id)
+    )
+    return session.scalars(statement.limit(1)).one_or_none()
+
+
 def due_ids(session: Session, now: datetime) -> Sequence[int]:
     """Schedules that are due by the clock, and those that only counting can tell."""
     due = or_(Schedule.next_due_at <= now, Schedule.trigger_kind == TriggerKind.NEW_LABELS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from service.campaigns.schemas import Label, Strict, Text
 from service.lifecycles import ScheduleStatus
@@ -34,6 +34,16 @@ TimeZone = Annotated[
 ]
 
 
+def _refuse_numbers(value: Any) -> Any:  # noqa: ANN401 - what came in
+    """Seconds since 1970 are read by nobody, and meant by nobody who writes a document."""
+    if isinstance(value, int | float):
+        raise ValueError("expects a time like 2027-01-15T02:00:00Z")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_refuse_numbers)]
+
+
 class CronTrigger(Strict):
     """At clock times; after a change to summer time nothing is left out, after one back nothing is doubled."""
 
@@ -48,7 +58,7 @@ class IntervalTrigger(Strict):
 
     kind: Literal[TriggerKind.INTERVAL]
     every_minutes: int = Field(ge=SHORTEST_INTERVAL_MINUTES, le=LONGEST_INTERVAL_MINUTES)
-    starts_at: datetime | None = Field(None, description="What is counted from; null: when it was created.")
+    starts_at: Moment | None = Field(None, description="What is counted from; null: when it was created.")
 
 
 class NewLabelsTrigger(Strict):
@@ -62,7 +72,7 @@ class DateTrigger(Strict):
     """Once."""
 
     kind: Literal[TriggerKind.DATE]
-    at: datetime = Field(description="Without an offset: the clock time of the zone.")
+    at: Moment = Field(description="Without an offset: the clock time of the zone.")
 
 
 Trigger = Annotated[
@@ -111,6 +121,13 @@ class ScheduleCreate(Strict):
 
 class ScheduleUpdate(Strict):
     """What is given replaces what was; a new trigger comes with its time zone."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"trigger": {"kind": "new_labels", "count": 20}, "time_zone": "Europe/Berlin"}
+        },
+    )
 
     name: Label | None = None
     trigger: Trigger | None = None

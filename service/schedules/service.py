@@ -194,6 +194,12 @@ def delete(session: Session, schedule_id: int, *, actor: str) -> None:
     _audit(session, schedule, "delete", actor, None)
 
 
+def upcoming(session: Session, campaign: Campaign) -> ScheduleRead | None:
+    """The active schedule that is due first, or waits for labels; None when nothing starts by itself."""
+    schedule = repository.next_due(session, campaign.id)
+    return None if schedule is None else read(session, schedule)
+
+
 def page(session: Session, campaign: Campaign, request: PageRequest) -> tuple[Sequence[Schedule], bool]:
     return cut_page(repository.page(session, campaign.id, request), request.limit)
 

@@ -26,6 +26,14 @@ def get(session: Session, upload_id: int) -> Upload | None:
     return session.get(Upload, upload_id)
 
 
+def status_counts(session: Session, campaign_id: int) -> dict[UploadStatus, int]:
+    """Uploads of a campaign by status; one without any is left out."""
+    statement = (
+        select(Upload.status, func.count()).where(Upload.campaign_id == campaign_id).group_by(Upload.status)
+    )
+    return dict(session.execute(statement).all())
+
+
 def get_for_update(session: Session, upload_id: int) -> Upload | None:
     statement = select(Upload).where(Upload.id == upload_id).with_for_update()
     return session.scalars(statement.execution_options(populate_existing=True)).one_or_none()

@@ -12,6 +12,7 @@ from service.acquisitions.schemas import Note
 from service.campaigns import service as campaigns
 from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, SettingsDep
 from service.errors import FieldError, InputError, json_pointer
+from service.lifecycles import UploadStatus
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.samples import service as samples
@@ -31,9 +32,28 @@ from service.vocabulary import Split
 router = APIRouter(tags=["uploads"], route_class=GuardedRoute)
 # Seconds after which a client may usefully ask again.
 RETRY_AFTER_S = 1
+_EXAMPLE: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "multipart/form-data": {
+                "example": {
+                    "file": "(content of v10146.zip)",
+                    "campaign_id": 1,
+                    "source": "full_vehicle",
+                    "features": '{"body": "sedan"}',
+                }
+            }
+        }
+    }
+}
 
 
-@router.post("/uploads", status_code=status.HTTP_202_ACCEPTED, responses=responses(404, 409, 413, 422))
+@router.post(
+    "/uploads",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=responses(404, 409, 413, 422),
+    openapi_extra=_EXAMPLE,
+)
 def create_upload(
     file: UploadFile,
     campaign_id: Annotated[int, Form()],
@@ -123,9 +143,11 @@ def list_uploads(campaign: CampaignDep, session: SessionDep, page: PageDep) -> P
 
 
 @router.get("/uploads/{upload_id}", responses=responses(404))
-def read_upload(upload_id: int, session: SessionDep) -> UploadDetail:
+def read_upload(upload_id: int, session: SessionDep, response: Response) -> UploadDetail:
     """What was read from a file, what was quarantined and why, and what acceptance would make of it."""
     upload = service.get(session, upload_id)
+    if upload.status in {UploadStatus.QUEUED, UploadStatus.RUNNING}:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
     read = UploadRead.model_validate(upload).model_dump()
     return UploadDetail(**read, proposals=service.proposals(session, upload))
 

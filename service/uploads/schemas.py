@@ -38,6 +38,10 @@ class UploadRequest(Reading):
 class Acceptance(Strict):
     """What to change before the samples are made; all of it may be left out."""
 
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"split": "train", "accept_drift": True}}
+    )
+
     source: Label | None = None
     split: Split | None = None
     occupants: Occupants | None = None
@@ -52,6 +56,8 @@ class Acceptance(Strict):
 
 class Relabelling(Strict):
     """A label definition that all labels from files shall follow."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"label_definition": "rolc/1"}})
 
     label_definition: LabelDefinition = Field(examples=["rolc/1"])
 

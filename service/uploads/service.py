@@ -140,6 +140,11 @@ def page(session: Session, campaign: Campaign, request: PageRequest) -> tuple[Se
     return cut_page(repository.page(session, campaign.id, request), request.limit)
 
 
+def status_counts(session: Session, campaign: Campaign) -> dict[UploadStatus, int]:
+    """Uploads of a campaign by status; one without any is left out."""
+    return repository.status_counts(session, campaign.id)
+
+
 def proposals(session: Session, upload: Upload) -> list[Proposal]:
     """What acceptance would make, as things stand; nothing unless the upload waits for a decision."""
     if upload.status is not UploadStatus.PARSED:

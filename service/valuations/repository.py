@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, exists, insert, or_, select, update
+from sqlalchemy import CursorResult, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased, joinedload, undefer
 
 from service.database.models import (
@@ -82,6 +82,15 @@ def doubted_labels(session: Session, run_id: int, *, below: float) -> frozenset[
         DataValue.value_target_loss <= DataValue.value_transport,
     )
     return frozenset(session.scalars(statement))
+
+
+def doubtful_count(session: Session, run_id: int, *, below: float) -> int:
+    """Samples whose label or features are rather wrong than right: one of both sides under `below`."""
+    statement = select(func.count()).where(
+        DataValue.valuation_run_id == run_id,
+        or_(DataValue.value_target_loss < below, DataValue.value_transport < below),
+    )
+    return session.scalars(statement).one()
 
 
 def components_of(session: Session, run_id: int) -> Sequence[tuple[int, str | None, float, float, float]]:

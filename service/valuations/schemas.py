@@ -23,6 +23,10 @@ class ValuationConfiguration(Strict):
 
 
 class ValuationRequest(Strict):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"configuration": {"ensemble": 8}, "seed": 1}}
+    )
+
     configuration: ValuationConfiguration = ValuationConfiguration()
     seed: int = Field(0, ge=0, lt=2**32, description="The same seed and data give the same bytes.")
 

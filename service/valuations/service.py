@@ -105,6 +105,11 @@ def least_valuable(session: Session, run: ValuationRun, *, offset: int, limit: i
     return cut_page(repository.values_page(session, run.id, request, lowest_first=True), limit)[0]
 
 
+def doubtful_count(session: Session, run: ValuationRun, *, below: float) -> int:
+    """Samples of a run that stand out: their label or their features are rather wrong than right."""
+    return repository.doubtful_count(session, run.id, below=below)
+
+
 def components(session: Session, run: ValuationRun) -> Sequence[tuple[int, str | None, float, float, float]]:
     """(sample id, external id, value, value_target_loss, value_transport) of all samples, most valuable first."""
     return repository.components_of(session, run.id)

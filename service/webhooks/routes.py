@@ -6,10 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
 
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, SettingsDep
+from service.dependencies import (
+    CampaignDep,
+    GuardedRoute,
+    PageDep,
+    Principal,
+    SessionDep,
+    SettingsDep,
+    requires,
+)
 from service.lifecycles import DeliveryStatus
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.vocabulary import Scope
 from service.webhooks import service
 from service.webhooks.address import Network, networks_of
 from service.webhooks.schemas import (
@@ -36,6 +45,7 @@ AllowedDep = Annotated[tuple[Network, ...], Depends(_allowed)]
     status_code=status.HTTP_201_CREATED,
     responses=responses(404, 422),
 )
+@requires(Scope.ADMIN)
 def create_webhook(
     request: WebhookCreate,
     campaign: CampaignDep,
@@ -51,6 +61,7 @@ def create_webhook(
 
 
 @router.get("/campaigns/{campaign_id}/webhooks", responses=responses(400, 404))
+@requires(Scope.ADMIN)
 def list_webhooks(campaign: CampaignDep, session: SessionDep, page: PageDep) -> Page[WebhookRead]:
     """Webhooks of a campaign, oldest first; their secrets are not shown."""
     rows, more = service.page(session, campaign, page)
@@ -59,12 +70,14 @@ def list_webhooks(campaign: CampaignDep, session: SessionDep, page: PageDep) -> 
 
 
 @router.get("/webhooks/{webhook_id}", responses=responses(404))
+@requires(Scope.ADMIN)
 def read_webhook(webhook_id: int, session: SessionDep) -> WebhookRead:
     """One webhook."""
     return WebhookRead.model_validate(service.get(session, webhook_id))
 
 
 @router.patch("/webhooks/{webhook_id}", responses=responses(404, 422))
+@requires(Scope.ADMIN)
 def update_webhook(
     webhook_id: int,
     request: WebhookUpdate,
@@ -78,12 +91,14 @@ def update_webhook(
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=status.HTTP_204_NO_CONTENT, responses=responses(404))
+@requires(Scope.ADMIN)
 def delete_webhook(webhook_id: int, session: SessionDep, principal: Principal) -> None:
     """Remove a webhook with its deliveries."""
     service.delete(session, webhook_id, actor=principal.name)
 
 
 @router.get("/webhooks/{webhook_id}/deliveries", responses=responses(400, 404))
+@requires(Scope.ADMIN)
 def list_webhook_deliveries(
     webhook_id: int, session: SessionDep, page: PageDep, status: DeliveryStatus | None = None
 ) -> Page[DeliveryRead]:
@@ -94,12 +109,14 @@ def list_webhook_deliveries(
 
 
 @router.get("/webhook-deliveries/{delivery_id}", responses=responses(404))
+@requires(Scope.ADMIN)
 def read_webhook_delivery(delivery_id: int, session: SessionDep) -> DeliveryDetail:
     """One delivery with its body and every attempt."""
     return DeliveryDetail.model_validate(service.get_delivery(session, delivery_id))
 
 
 @router.post("/webhook-deliveries/{delivery_id}:replay", status_code=202, responses=responses(404, 409))
+@requires(Scope.ADMIN)
 def replay_webhook_delivery(delivery_id: int, session: SessionDep, principal: Principal) -> DeliveryDetail:
     """Send the same body once more, as a delivery of its own."""
     return DeliveryDetail.model_validate(service.replay(session, delivery_id, actor=principal.name))

@@ -37,6 +37,10 @@ class WebhookCreate(Strict):
 class WebhookUpdate(Strict):
     """What is given replaces what was."""
 
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"events": ["round.closed", "recommendation.*"]}}
+    )
+
     url: Url | None = None
     events: Patterns | None = None
     secret: Secret | None = None

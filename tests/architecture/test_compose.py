@@ -14,7 +14,7 @@ from service.settings import Settings
 from service.stack import CHILDREN
 from tests.compose import FILE, VARIABLE, document, example_variables
 
-SECRETS = {"POSTGRES_PASSWORD": "p" * 24, "CRASHSCOUT_API_KEY": "k" * 24}
+SECRETS = {"POSTGRES_PASSWORD": "p" * 24, "CRASHSCOUT_SECRET_KEY": "k" * 24}
 SERVICES: dict[str, Any] = document(SECRETS)["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 ONE_SHOT = {"migrate"}

@@ -25,6 +25,7 @@ NOUNS = [
     "webhooks",
     "maps",
     "wishes",
+    "accounts",
 ]
 LONGEST_MODULE = 400
 STATEMENTS = {"select", "insert", "update", "delete", "text"}

@@ -55,7 +55,9 @@ def test_charts_are_drawn(watched: Watched, rows: Rows, scheme: str) -> None:
     assert min(colours) > 10
 
 
-@pytest.mark.parametrize("page_path", ["", "/recommendations", "/data-values", "/runs"])
+@pytest.mark.parametrize(
+    "page_path", ["", "/recommendations", "/data-values", "/ledger", "/backtests", "/runs"]
+)
 def test_pages_fit_a_tablet_and_show_local_time(watched: Watched, rows: Rows, page_path: str) -> None:
     page = watched.open(f"/campaigns/{rows.campaign_id}{page_path}")
     moment = page.locator("time").first

@@ -1,5 +1,7 @@
-"""A whole installation for each module: API, worker and beat as processes of their own."""
+"""A whole installation for each module: API, worker and beat as processes of their own; or the API alone."""
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +12,7 @@ import pytest
 
 from service.embedded import EmbeddedEngines
 from service.settings import Settings
-from service.stack import Stack, free_port, running_stack
+from service.stack import Child, Stack, free_port, running_stack
 from tests.conftest import database_named
 
 
@@ -36,3 +38,54 @@ def stack(
 def http(stack: Stack) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=f"{stack.url}/api/v1", timeout=60) as client:
         yield client
+
+
+API_KEY = "k3y-of-the-tests-0123456789"
+LONGEST_START_S = 90.0
+
+
+@pytest.fixture(scope="module")
+def headers() -> dict[str, str]:
+    """What a caller with every right sends: the one place that says how."""
+    return {"Authorization": f"Bearer {API_KEY}"}
+
+
+@pytest.fixture(scope="module")
+def locked_api(
+    engines: EmbeddedEngines,
+    administrator: psycopg.Connection,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The address of the web process alone, closed by a key: what is asked for here waits in the queue."""
+    name = f"functional_{uuid4().hex}"
+    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    folder = tmp_path_factory.mktemp("api")
+    environment = os.environ | {
+        "CRASHSCOUT_DATABASE_URL": database_named(engines, name),
+        "CRASHSCOUT_BROKER_URL": engines.broker_url,
+        "CRASHSCOUT_FILES_DIR": str(folder / "files"),
+        "CRASHSCOUT_API_KEY": API_KEY,
+    }
+    port = free_port()
+    child = Child("api", ["api", "--port", str(port)], folder / "api.log", environment)
+    try:
+        _wait_for(child, f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        child.process.terminate()
+        child.process.wait(60)
+        administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _wait_for(child: Child, url: str) -> None:
+    deadline = time.monotonic() + LONGEST_START_S
+    while time.monotonic() < deadline:
+        child.check()
+        try:
+            if httpx.get(f"{url}/health/ready", timeout=5).is_success:
+                return
+        except httpx.TransportError:
+            pass  # not listening yet
+        time.sleep(0.1)
+    raise AssertionError(f"the API does not answer: {child.log.read_text()}")

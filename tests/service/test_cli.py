@@ -36,7 +36,7 @@ URLS = {
         (["worker"], URLS | {"CRASHSCOUT_DEVICE": "abacus"}, "abacus"),
         (["serve", "--host", "0.0.0.0"], {}, "CRASHSCOUT_API_KEY"),
         (["serve"], {"CRASHSCOUT_API_KEY": "changeme"}, "placeholder"),
-        (["serve"], {"CRASHSCOUT_ENVIRONMENT": "production"}, "CRASHSCOUT_API_KEY"),
+        (["serve"], {"CRASHSCOUT_ENVIRONMENT": "production"}, "CRASHSCOUT_SECRET_KEY"),
         (["serve"], {"CRASHSCOUT_RUN_LEASE_S": "soon"}, "CRASHSCOUT_RUN_LEASE_S"),
     ],
 )

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
+from service.main import create_app
 from service.settings import Settings
 from tests.support import API, assert_problem, campaign_document, open_client
 
@@ -45,9 +47,63 @@ def test_any_other_id_is_replaced(client: TestClient, given: str) -> None:
 @pytest.mark.parametrize("path", ["/health/live", f"{API}/campaigns/77", "/nothing"])
 def test_each_answer_has_the_security_headers(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
-    assert "default-src 'self'" in headers["content-security-policy"]
-    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    policy = headers["content-security-policy"]
+    assert {"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"} <= set(
+        policy.split("; ")
+    )
+    assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert "camera=()" in headers["permissions-policy"]
+    assert headers["cache-control"] == "no-store"
+    assert "strict-transport-security" not in headers
+
+
+def test_what_is_not_confidential_may_be_cached(client: TestClient) -> None:
+    assert "cache-control" not in client.get("/static/dashboard.css").headers
+
+
+def test_over_https_browsers_are_told_to_stay_there(application: FastAPI, client: TestClient) -> None:
+    secure = TestClient(application, base_url="https://localhost")
+    assert secure.get("/health/live").headers["strict-transport-security"] == "max-age=31536000"
+
+
+def who_asks(request: Request) -> dict[str, str]:
+    return {"who": request.client.host, "how": request.url.scheme}
+
+
+FORWARDED = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https"}
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "is_believed"),
+    [
+        ([], "127.0.0.1", False),
+        (["10.0.0.0/8"], "127.0.0.1", False),
+        (["10.0.0.0/8"], "10.1.2.3", True),
+        (["10.1.2.3"], "10.1.2.3", True),
+        (["2001:db8::/32"], "2001:db8::1", True),
+    ],
+)
+def test_only_configured_proxies_say_who_asks(
+    settings: Settings, trusted: list[str], peer: str, is_believed: bool
+) -> None:
+    app = create_app(settings.model_copy(update={"trusted_proxies": trusted}))
+    app.add_api_route("/who", who_asks)
+    with TestClient(app, base_url="http://localhost", client=(peer, 1)) as running:
+        response = running.get("/who", headers=FORWARDED)
+    who, how = ("203.0.113.9", "https") if is_believed else (peer, "http")
+    assert response.json() == {"who": who, "how": how}
+    assert ("strict-transport-security" in response.headers) is is_believed
+
+
+def test_a_client_cannot_write_its_address_before_that_of_the_proxy(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"trusted_proxies": ["10.0.0.0/8"]}))
+    app.add_api_route("/who", who_asks)
+    with TestClient(app, base_url="http://localhost", client=("10.1.2.3", 1)) as running:
+        forged = {"x-forwarded-for": "198.51.100.1, 203.0.113.9, 10.9.9.9"}
+        assert running.get("/who", headers=forged).json()["who"] == "203.0.113.9"
 
 
 def test_an_unknown_path_is_a_problem(client: TestClient) -> None:

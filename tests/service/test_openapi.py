@@ -124,5 +124,8 @@ def test_health_needs_no_key(locked: TestClient, path: str) -> None:
 
 def test_the_pages_need_the_key_too(locked: TestClient) -> None:
     response = locked.get("/", headers={"accept": "text/html"}, follow_redirects=False)
-    assert response.status_code == 401
-    assert response.headers["content-type"].startswith("text/html")
+    assert (response.status_code, response.headers["location"]) == (303, "/login?next=%2F")
+
+
+def test_the_document_itself_needs_the_key(locked: TestClient) -> None:
+    assert_problem(locked.get(f"{API}/openapi.json"), 401, "unauthenticated")

@@ -12,7 +12,7 @@ KEY = "k" * 24
 ROOT = Path(__file__).parents[2]
 PRODUCTION = {
     "environment": "production",
-    "api_key": KEY,
+    "secret_key": KEY,
     "database_url": "postgresql://x",
     "broker_url": "redis://x",
 }
@@ -29,13 +29,15 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("name", ["api_key", "secret_key"])
 @pytest.mark.parametrize("key", [*sorted(PLACEHOLDERS - {""}), "ChangeMe", "k" * 23])
-def test_a_placeholder_or_short_key_is_refused_everywhere(key: str) -> None:
-    with pytest.raises(ValidationError, match="CRASHSCOUT_API_KEY is a placeholder or shorter than 24"):
-        make(api_key=key)
+def test_a_placeholder_or_short_key_is_refused_everywhere(key: str, name: str) -> None:
+    told = f"CRASHSCOUT_{name.upper()} is a placeholder or shorter than 24"
+    with pytest.raises(ValidationError, match=told):
+        make(**{name: key})
 
 
-@pytest.mark.parametrize("name", ["api_key", "database_url", "broker_url"])
+@pytest.mark.parametrize("name", ["secret_key", "database_url", "broker_url"])
 def test_production_starts_with_no_default(name: str) -> None:
     with pytest.raises(ValidationError, match=f"set CRASHSCOUT_{name.upper()}:"):
         make(**PRODUCTION | {name: ""})
@@ -50,7 +52,8 @@ def test_development_needs_nothing() -> None:
 
 
 def test_the_key_is_not_printed() -> None:
-    assert KEY not in repr(make(api_key=KEY))
+    assert KEY not in repr(make(api_key=KEY, secret_key=KEY))
+    assert make(api_key=KEY, secret_key=KEY).secrets()[:2] == [KEY, KEY]
 
 
 def test_a_bad_variable_is_named(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from worker.acquisition.basket import price
 from worker.acquisition.designs import design_ids, surroundings
 from worker.acquisition.errors import EmptyPoolError, InvalidProblemError, NoTargetDomainError
 from worker.acquisition.evidence import Evidence, evidence_without_backtest
 from worker.acquisition.explanations import Labels, Recommendation, explain
+from worker.acquisition.feasibility import StandingRule, standing_rules
 from worker.acquisition.features import draw_sketch, gradient_features
 from worker.acquisition.problem import (
     BatchLimits,
@@ -108,6 +110,8 @@ class Ranking:
         relevance, predicted, predicted_std: (m,) as they were given.
         evidence: whether the advice has proved itself.
         strategy: registered name that was used.
+        price_factor: (m,) 1 / price^alpha, by which a strategy that minds prices multiplies gain and relevance.
+        rules: the rules that keep candidates out whatever else is picked, in the order in which they hold.
     """
 
     recommendations: tuple[Recommendation, ...]
@@ -118,6 +122,8 @@ class Ranking:
     predicted_std: FloatArray
     evidence: Evidence
     strategy: str
+    price_factor: FloatArray
+    rules: tuple[StandingRule, ...]
 
 
 @dataclass(frozen=True)
@@ -255,6 +261,8 @@ def rank_pool(
         predicted_std=problem.predicted_std,
         evidence=evidence_without_backtest(len(inputs.labelled)),
         strategy=config.strategy,
+        price_factor=price(problem) ** -problem.limits.cost_exponent,
+        rules=tuple(standing_rules(problem)),
     )
     report(1.0, "done")
     return ranking

@@ -21,7 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from service.settings import Settings, load_settings
+from service.settings import load_settings
 from worker.demo.client import DemoClient
 from worker.demo.report import Outcome, as_document, print_outcome
 
@@ -44,19 +44,24 @@ def demo(
     console = Console(stderr=True, highlight=False)
     port = port if serve else free_port(HOST)
     with running_stack(settings, data_folder=data_dir, host=HOST, port=port, announce=console.print) as stack:
-        outcome = _run(stack.url, settings, seed, console)
+        ready = stack.ready_key
+        outcome = _run(stack.url, ready.key if ready else settings.api_key.get_secret_value(), seed, console)
         if as_json:
             typer.echo(json.dumps(as_document(outcome), indent=2))
         else:
             print_outcome(outcome, Console())
+        if ready and ready.is_new:
+            console.print(
+                f"API key for your tools, shown this once: {ready.key}\nIt stands in {ready.path}, for you alone."
+            )
         if serve:
             console.print(f"Dashboard: {stack.url}/campaigns/{outcome.campaign_id} (Ctrl-C stops it)")
             keep_running(stack, console.print)
 
 
-def _run(url: str, settings: Settings, seed: int, console: Console) -> Outcome:
+def _run(url: str, api_key: str, seed: int, console: Console) -> Outcome:
     seconds: dict[str, float] = {}
-    client = DemoClient(url, settings.api_key.get_secret_value())
+    client = DemoClient(url, api_key)
     with _progress(console) as progress:
 
         @contextmanager

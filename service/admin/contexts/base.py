@@ -17,13 +17,20 @@ class Flash:
 
 @dataclass(frozen=True)
 class Frame:
-    """What the layout around every page needs; `section` is the current entry of the navigation."""
+    """What the layout around every page needs.
+
+    `section` is the current entry of the navigation, `position` that of the newest event which the page shows,
+    `user` who looks; `signed_in`: they may sign out.
+    """
 
     title: str
     section: str = ""
     campaign_id: int | None = None
     campaign_name: str = ""
     flash: Flash | None = None
+    user: str = ""
+    signed_in: bool = False
+    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,12 @@ class FormField:
     maximum: float | None
     step: str
     options: Sequence[str]
+    is_multiple: bool = False
+
+    @property
+    def chosen(self) -> Sequence[str]:
+        """Of several options, those that are chosen at first."""
+        return self.value.split()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,29 @@ class CampaignLine:
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class Choice:
+    """A campaign that can be switched to; `url` leads to the same page there."""
+
+    name: str
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitcherContext(Context):
+    """The menu of campaigns in the header.
+
+    Attributes:
+        campaigns: newest first.
+        has_more: whether there are more than these.
+    """
+
+    template: ClassVar[str] = "switcher.html"
+    campaigns: Sequence[Choice]
+    has_more: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class CampaignsContext(Context):
     """The list of campaigns.

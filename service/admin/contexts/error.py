@@ -17,9 +17,13 @@ class ErrorContext(Context):
         frame: the layout's needs.
         problem: as the API would tell it.
         back_url: the page whence the reader came, or the list of campaigns.
+        advice: what to do about this kind of problem, empty where the problem's own hint says all.
+        is_stale: the page that the reader came from shows what is no longer so.
     """
 
     template: ClassVar[str] = "error.html"
     frame: Frame
     problem: Problem
     back_url: str
+    advice: str
+    is_stale: bool

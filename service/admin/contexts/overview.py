@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from service.admin.contexts.advice import ArmsView, GaugeView, IntervalView, NextRound, RoundView, StopView
 from service.admin.contexts.base import Context, Frame
 from service.admin.contexts.shared import EvidenceView, RunLine, ValueLine
 from service.admin.quality import Quality
@@ -56,7 +57,16 @@ class OverviewContext(Context):
         figures: counts of samples.
         money: the budget and what is left of it.
         quality: of the surrogate in use, None before the first.
+        round: the open round or the one that was closed last, None before the first.
+        can_start_round: whether none is open and there is something to value.
+        next_round: what starts the next one by itself, None when nothing does.
+        learning: data of the chart of error against money.
+        learning_note: what the error was measured on, empty before the first surrogate.
         evidence: of the newest round.
+        interval: that evidence as a change in percent, None without a backtest.
+        arms: chosen against random picks over all rounds.
+        gauge: how much choosing can help.
+        stop: whether to go on.
         runs: newest valuation runs and rounds together.
         suspicious: the samples of lowest data value.
         values_url: the page that lists all of them.
@@ -71,7 +81,16 @@ class OverviewContext(Context):
     figures: Sequence[Figure]
     money: Money
     quality: Quality | None
+    round: RoundView | None
+    can_start_round: bool
+    next_round: NextRound | None
+    learning: Mapping[str, Any]
+    learning_note: str
     evidence: EvidenceView
+    interval: IntervalView | None
+    arms: ArmsView
+    gauge: GaugeView
+    stop: StopView
     runs: Sequence[RunLine]
     suspicious: Sequence[ValueLine]
     values_url: str

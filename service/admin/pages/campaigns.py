@@ -8,15 +8,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from service.admin.contexts.campaigns import CampaignLine, CampaignsContext
+from service.admin import navigation
+from service.admin.contexts.campaigns import CampaignLine, CampaignsContext, Choice, SwitcherContext
 from service.admin.pages.wording import target_with_unit
-from service.admin.rendering import frame, page
+from service.admin.rendering import fragment, frame, page
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignCreate
-from service.dependencies import SessionDep
+from service.dependencies import GuardedRoute, SessionDep
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 PAGE_SIZE = 50
+MENU_SIZE = 20
 
 
 @router.get("/")
@@ -36,6 +38,18 @@ def list_campaigns(
         example_call=_example_call(str(request.base_url)),
     )
     return page(request, context)
+
+
+@router.get("/campaigns/switcher")
+def show_switcher(session: SessionDep, section: str = "", current: int = 0) -> HTMLResponse:
+    """The menu in the header: the same page of another campaign."""
+    found, more = campaigns.newest_with_counts(session, limit=MENU_SIZE)
+    path = next((entry.path for entry in navigation.CAMPAIGN if entry.section == section), "")
+    choices = [
+        Choice(counts.campaign.name, f"/campaigns/{counts.campaign.id}{path}", counts.campaign.id == current)
+        for counts in found
+    ]
+    return fragment(SwitcherContext(campaigns=choices, has_more=more))
 
 
 def _line(counts: campaigns.CampaignCounts) -> CampaignLine:

@@ -17,10 +17,10 @@ from service.admin.pages.wording import target_with_unit
 from service.admin.paging import last_page, pager
 from service.admin.rendering import frame, page
 from service.database.models import ValuationRun
-from service.dependencies import CampaignDep, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.valuations import service as valuations
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 PAGE_SIZE = 50
 # More points than these look the same and only make the page heavy.
 POINTS_SHOWN = 800

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from service.acquisitions import service as acquisitions
-from service.admin.contexts.overview import Figure, Money, OverviewContext, Task
+from service.admin.contexts.overview import Figure, Money, OverviewContext
 from service.admin.contexts.shared import ValueLine
-from service.admin.formats import number
+from service.admin.pages.advice import (
+    arms_view,
+    gauge_view,
+    interval_of,
+    learning_chart,
+    learning_note,
+    stop_view,
+)
+from service.admin.pages.overview_tasks import Situation, tasks_of
 from service.admin.pages.quality import quality_of
+from service.admin.pages.round_view import next_round, round_view
 from service.admin.pages.run_lines import AnyRun, run_line
-from service.admin.pages.value_lines import value_lines
+from service.admin.pages.value_lines import STANDS_OUT, value_lines
 from service.admin.pages.wording import domain_text, evidence_view, target_with_unit
 from service.admin.rendering import frame, page
+from service.backtests import service as backtests
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignSummary
 from service.campaigns.service import CampaignCounts
-from service.database.models import ValuationRun
-from service.dependencies import CampaignDep, SessionDep
-from service.lifecycles import RunStatus
+from service.database.models import Campaign, ValuationRun
+from service.dependencies import CampaignDep, GuardedRoute, SessionDep
+from service.ledger import service as ledger
+from service.ledger import stop_rule
+from service.ledger.schemas import StopRead
+from service.rounds import service as rounds
+from service.rounds.schemas import RoundRead
+from service.schedules import service as schedules
+from service.uploads import service as uploads
 from service.valuations import service as valuations
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 RUNS_SHOWN = 6
 SUSPICIOUS_SHOWN = 5
 
@@ -34,28 +50,77 @@ SUSPICIOUS_SHOWN = 5
 def show_overview(request: Request, campaign: CampaignDep, session: SessionDep) -> HTMLResponse:
     summary = campaigns.summary(session, campaign)
     (counts,) = campaigns.counts(session, [campaign])
-    runs = valuations.newest(session, campaign, limit=RUNS_SHOWN)
-    rounds = acquisitions.newest_rounds(session, campaign, limit=RUNS_SHOWN)
+    newest = _newest_runs(session, campaign)
     latest = valuations.newest_succeeded(session, campaign)
-    everything: list[AnyRun] = [*runs, *rounds]
-    newest = sorted(everything, key=_created, reverse=True)[:RUNS_SHOWN]
-    done = next((round_ for round_ in rounds if round_.status is RunStatus.SUCCEEDED), None)
+    round_ = _round(session, campaign)
+    stop = stop_rule.evaluate(session, campaign)
     base = f"/campaigns/{campaign.id}"
+    situation = Situation(
+        base=base,
+        summary=summary,
+        counts=counts,
+        newest=newest,
+        backtest=next(iter(backtests.newest(session, campaign, limit=1)), None),
+        round=round_,
+        uploads=uploads.status_counts(session, campaign),
+        stop=stop,
+        doubtful=_doubtful(session, latest),
+        overdue=acquisitions.overdue(session, campaign),
+        has_values=latest is not None,
+    )
     context = OverviewContext(
         frame=frame(request, "Overview", section="overview", campaign=campaign),
         description=campaign.description,
         target=target_with_unit(campaign),
         domain=domain_text(campaign),
-        tasks=_tasks(base, summary, counts, newest, has_values=latest is not None),
+        tasks=tasks_of(situation),
         figures=_figures(summary, counts),
         money=_money(summary),
         quality=quality_of(latest, campaign) if latest else None,
-        evidence=evidence_view(acquisitions.evidence_of(session, campaign, done)),
+        round=round_view(round_) if round_ else None,
+        can_start_round=bool(counts.labelled) and (round_ is None or round_.step.is_terminal),
+        next_round=next_round(schedules.upcoming(session, campaign)),
+        **_advice(session, campaign, stop),
         runs=[run_line(run, campaign) for run in newest],
         suspicious=_suspicious(session, latest) if latest else [],
         values_url=f"{base}/data-values",
     )
     return page(request, context)
+
+
+def _advice(session: SessionDep, campaign: Campaign, stop: StopRead) -> dict[str, Any]:
+    """Whether the advice has paid, and whether more of it will."""
+    points = ledger.error_curve(session, campaign)
+    rounds_done = acquisitions.newest_succeeded_round(session, campaign)
+    evidence = acquisitions.evidence_of(session, campaign, rounds_done)
+    return {
+        "learning": learning_chart(points, stop.rule.target_error, campaign),
+        "learning_note": learning_note(points, campaign),
+        "evidence": evidence_view(evidence),
+        "interval": interval_of(evidence),
+        "arms": arms_view(ledger.total_arms(session, campaign), campaign.target["unit"]),
+        "gauge": gauge_view(stop.benefit),
+        "stop": stop_view(stop),
+    }
+
+
+def _newest_runs(session: SessionDep, campaign: Campaign) -> list[AnyRun]:
+    """Valuation runs and rankings together."""
+    runs = valuations.newest(session, campaign, limit=RUNS_SHOWN)
+    everything: list[AnyRun] = [*runs, *acquisitions.newest_rounds(session, campaign, limit=RUNS_SHOWN)]
+    return sorted(everything, key=_created, reverse=True)[:RUNS_SHOWN]
+
+
+def _round(session: SessionDep, campaign: Campaign) -> RoundRead | None:
+    found = rounds.newest(session, campaign)
+    return rounds.read(session, found) if found else None
+
+
+def _doubtful(session: SessionDep, run: ValuationRun | None) -> int:
+    """Samples that stand out; in mode published the sides are no probabilities, and nothing can be said."""
+    if run is None or run.configuration.get("mode") == "published":
+        return 0
+    return valuations.doubtful_count(session, run, below=STANDS_OUT)
 
 
 def _created(run: AnyRun) -> datetime:
@@ -91,34 +156,3 @@ def _money(summary: CampaignSummary) -> Money:
 def _suspicious(session: SessionDep, run: ValuationRun) -> list[ValueLine]:
     rows = valuations.least_valuable(session, run, offset=0, limit=SUSPICIOUS_SHOWN)
     return value_lines(rows)
-
-
-def _tasks(
-    base: str, summary: CampaignSummary, counts: CampaignCounts, newest: Sequence[AnyRun], *, has_values: bool
-) -> list[Task]:
-    """What waits for the reader, most urgent first."""
-    tasks = []
-    if newest and newest[0].status is RunStatus.FAILED:
-        tasks.append(Task("The newest run has failed: see why", f"{base}/runs", "problem"))
-    proposed = summary.recommendations.get("proposed", 0)
-    if proposed:
-        text = f"{number(proposed, 0)} proposed {'test waits' if proposed == 1 else 'tests wait'} for your decision"
-        tasks.append(Task(text, f"{base}/recommendations?status=proposed", "action"))
-    approved = summary.recommendations.get("approved", 0)
-    if approved:
-        text = f"{number(approved, 0)} approved, not yet ordered at the source"
-        tasks.append(Task(text, f"{base}/recommendations?status=approved", "info"))
-    if tasks or any(not run.status.is_terminal for run in newest):
-        return tasks
-    return _first_steps(base, counts, has_values=has_values)
-
-
-def _first_steps(base: str, counts: CampaignCounts, *, has_values: bool) -> list[Task]:
-    """What to do when nothing has been proposed."""
-    if not counts.labelled:
-        return [Task(f"Send labelled samples: POST /api/v1{base}/samples:bulk", None, "info")]
-    if not has_values:
-        return [Task("Value the samples and train the first surrogate", f"{base}/runs", "action")]
-    if counts.candidates:
-        return [Task("Request a round to see what to acquire next", f"{base}/runs", "action")]
-    return [Task(f"Send candidates to choose from: POST /api/v1{base}/samples:bulk", None, "info")]

@@ -24,7 +24,7 @@ def run_line(run: AnyRun, campaign: Campaign) -> RunLine:
     return RunLine(
         key=f"{path}-{run.id}",
         id=run.id,
-        name=f"Round {run.id}" if is_round else f"Valuation {run.id}",
+        name=f"{_kind(run)} {run.id}",
         status=run.status,
         progress_percent=100 * run.progress,
         message=run.progress_message,
@@ -40,6 +40,12 @@ def run_line(run: AnyRun, campaign: Campaign) -> RunLine:
         cancel_url=None if run.status.is_terminal or run.cancel_requested else f"/{path}/{run.id}/cancel",
         is_cancelling=run.cancel_requested and not run.status.is_terminal,
     )
+
+
+def _kind(run: AnyRun) -> str:
+    if isinstance(run, ValuationRun):
+        return "Valuation"
+    return "Dry run" if run.dry_run else "Round"
 
 
 def _duration_s(run: AnyRun) -> float | None:

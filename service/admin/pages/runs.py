@@ -14,11 +14,11 @@ from service.admin.forms import Input, fields_of
 from service.admin.pages.run_lines import AnyRun, run_line
 from service.admin.rendering import fragment, frame, page
 from service.database.models import Campaign
-from service.dependencies import CampaignDep, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationConfiguration, ValuationRequest
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 SHOWN = 20
 SEED = Input("seed", "Seed", "same seed and data: same result")
 
@@ -48,7 +48,7 @@ def show_live_runs(campaign: CampaignDep, session: SessionDep) -> HTMLResponse:
 
 def _live(session: SessionDep, campaign: Campaign) -> dict[str, Any]:
     runs = valuations.newest(session, campaign, limit=SHOWN)
-    rounds = acquisitions.newest_rounds(session, campaign, limit=SHOWN)
+    rounds = acquisitions.newest_rounds(session, campaign, limit=SHOWN, dry_runs=True)
     everything: list[AnyRun] = [*runs, *rounds]
     return {
         "live_url": f"/campaigns/{campaign.id}/runs/live",

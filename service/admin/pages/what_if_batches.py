@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from service.acquisitions import dry_runs
 from service.acquisitions import service as acquisitions
+from service.acquisitions.schemas import PreviewedPickRead
 from service.admin.contexts.what_if import BatchView, ComparedLine, Comparison
 from service.admin.formats import money, number, percent, words
 from service.admin.pages.run_lines import round_result
@@ -39,6 +41,9 @@ class Pick:
 def batch(session: Session, round_: AcquisitionRound) -> list[Pick]:
     """The batch of a round in its order."""
     page = PageRequest(after=0, limit=LARGEST_BATCH)
+    if round_.dry_run:
+        previewed, _ = dry_runs.preview_page(session, round_.id, page)
+        return [_previewed(row) for row in previewed]
     rows, _ = acquisitions.recommendations_page(session, page, round_id=round_.id)
     return [
         Pick(
@@ -52,6 +57,11 @@ def batch(session: Session, round_: AcquisitionRound) -> list[Pick]:
         )
         for row in rows
     ]
+
+
+def _previewed(row: PreviewedPickRead) -> Pick:
+    name = row.external_id or f"sample {row.sample_id}"
+    return Pick(row.sample_id, name, row.source, row.rank, row.arm, row.predicted, row.acquisition_cost)
 
 
 def compare(

@@ -1,4 +1,5 @@
-// Times in the reader's zone, and the charts. No inline code: the content security policy forbids it.
+// What every page does: times in the reader's zone, forms, dialogs, menus, failures told. No inline code anywhere:
+// the content security policy forbids it.
 "use strict";
 
 const momentFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -10,69 +11,84 @@ function localiseTimes(root) {
   }
 }
 
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+function nameTimeZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const parts = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" }).formatToParts(new Date());
+  const short = parts.find((part) => part.type === "timeZoneName").value;
+  for (const element of document.querySelectorAll("[data-time-zone]")) element.textContent = zone === short ? zone : `${zone} (${short})`;
 }
 
-function axis(name, extra) {
-  const line = { lineStyle: { color: colour("--line") } };
-  const label = { color: colour("--pico-muted-color") };
-  const middle = { nameLocation: "middle", nameTextStyle: label };
-  return { type: "value", name, axisLabel: label, axisLine: line, splitLine: line, scale: true, ...middle, ...extra };
+// A form is sent once: its buttons rest until the answer is there, or the reader comes back to the page.
+function restForm(form) {
+  form.setAttribute("aria-busy", "true");
+  for (const button of form.querySelectorAll("button:not([type=button])")) button.disabled = true;
 }
 
-function limitLine(data) {
-  const lineStyle = { color: colour("--bad"), type: "dashed", width: 1 };
-  return { silent: true, symbol: "none", label: { show: false }, lineStyle, data };
-}
-
-// A DOM node, never HTML text: names of samples come from outside.
-function tooltip(describe) {
-  const formatter = (point) => {
-    const box = document.createElement("div");
-    box.textContent = describe(point.data);
-    return box;
-  };
-  return { formatter, backgroundColor: colour("--surface"), borderColor: colour("--line"), textStyle: { color: colour("--pico-color") } };
-}
-
-function twoSeries(points, isBad, symbolSize, limits) {
-  const look = (data, name) => ({ type: "scatter", data, symbolSize, itemStyle: { color: colour(name), opacity: 0.75 } });
-  const good = look(points.filter((point) => !isBad(point)), "--chart");
-  const bad = look(points.filter(isBad), "--bad");
-  return [{ ...good, markLine: limitLine(limits) }, bad];
-}
-
-const charts = {
-  values: ({ values, limit }) => ({
-    xAxis: axis("rank", { nameGap: 26, splitLine: { show: false } }),
-    yAxis: axis("data value", { nameGap: 38 }),
-    tooltip: tooltip(([rank, value, name]) => `${name}: value ${value.toFixed(2)}, rank ${rank}`),
-    series: twoSeries(values, (point) => point[1] < limit, 4, [{ yAxis: limit }]),
-  }),
-  sides: ({ sides, limit }) => ({
-    xAxis: axis("features are sound", { nameGap: 26 }),
-    yAxis: axis("label is sound", { nameGap: 38 }),
-    tooltip: tooltip(([features, label, name]) => `${name}: label ${label.toFixed(2)}, features ${features.toFixed(2)}`),
-    series: twoSeries(sides, (point) => Math.min(point[0], point[1]) < limit, 6, [{ yAxis: limit }, { xAxis: limit }]),
-  }),
-};
-
-function drawCharts() {
-  for (const element of document.querySelectorAll("[data-chart]")) {
-    const data = JSON.parse(document.getElementById(element.dataset.source).textContent);
-    const chart = echarts.getInstanceByDom(element) ?? echarts.init(element);
-    const grid = { left: 56, right: 16, top: 12, bottom: 40 };
-    chart.setOption({ animation: false, grid, ...charts[element.dataset.chart](data) }, true);
+function wakeForms() {
+  for (const form of document.querySelectorAll("form[aria-busy]")) {
+    form.removeAttribute("aria-busy");
+    for (const button of form.querySelectorAll("button")) button.disabled = button.hasAttribute("data-off");
   }
 }
 
-localiseTimes(document);
-document.addEventListener("htmx:load", (event) => localiseTimes(event.target));
-if (document.querySelector("[data-chart]")) {
-  drawCharts();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCharts);
-  addEventListener("resize", () => {
-    for (const element of document.querySelectorAll("[data-chart]")) echarts.getInstanceByDom(element).resize();
-  });
+document.addEventListener("submit", (event) => {
+  if (event.target.method === "dialog") return;
+  // After this turn: a button that is off already does not send its value.
+  setTimeout(() => { if (!event.defaultPrevented) restForm(event.target); }, 0);
+});
+addEventListener("pageshow", (event) => { if (event.persisted) wakeForms(); });
+
+// Confirmations: a button names its dialog; where a name must be typed, nothing else opens the way.
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-opens]");
+  if (opener) document.getElementById(opener.dataset.opens).showModal();
+  const closer = event.target.closest("[data-closes]");
+  if (closer) closer.closest("dialog").close();
+});
+document.addEventListener("input", (event) => {
+  const expected = event.target.dataset?.mustEqual;
+  if (expected === undefined) return;
+  event.target.setCustomValidity(event.target.value.trim() === expected ? "" : `Type: ${expected}`);
+});
+
+function armConfirmations(root) {
+  for (const input of root.querySelectorAll("[data-must-equal]")) input.setCustomValidity(`Type: ${input.dataset.mustEqual}`);
 }
+
+// Menus close by Escape and by a click elsewhere.
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details.switcher[open], .actions details[open]")) {
+    if (!menu.contains(except)) menu.open = false;
+  }
+}
+document.addEventListener("click", (event) => closeMenus(event.target));
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && document.activeElement?.closest("details[open]");
+  if (!menu || document.activeElement.closest("dialog")) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
+// A part of the page that could not be renewed is never passed over in silence.
+function tellFailure(text) {
+  const place = document.getElementById("failure");
+  place.textContent = text;
+  place.hidden = false;
+}
+document.addEventListener("htmx:responseError", (event) => {
+  const { status } = event.detail.xhr;
+  tellFailure(status === 401 || status === 403
+    ? "You are no longer signed in, or may not see this: reload the page."
+    : `A part of this page could not be renewed (status ${status}): reload the page.`);
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  localiseTimes(document);
+  nameTimeZone();
+  armConfirmations(document);
+  document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+});
+document.addEventListener("htmx:load", (event) => {
+  localiseTimes(event.target);
+  armConfirmations(event.target);
+});

@@ -1,7 +1,9 @@
 """Every table; importing this package fills `Base.metadata`."""
 
+from service.database.models.account import ApiKey, LoginAttempts, User, UserSession
 from service.database.models.acquisition import (
     AcquisitionRound,
+    PreviewedPick,
     RankedCandidate,
     Recommendation,
     RecommendationChange,
@@ -11,12 +13,13 @@ from service.database.models.audit import AuditEvent
 from service.database.models.backtest import Backtest
 from service.database.models.campaign import Campaign, Source
 from service.database.models.event import Event
+from service.database.models.idempotency import StoredAnswer
 from service.database.models.import_run import ImportRun
 from service.database.models.pool_map import MapPoint, PoolMap
 from service.database.models.process import Process
 from service.database.models.round import CampaignRound
 from service.database.models.run import RunAttempt, RunCheckpoint
-from service.database.models.sample import LabelChange, Sample, Upload
+from service.database.models.sample import LabelChange, Sample, SampleVeto, Upload
 from service.database.models.schedule import Schedule, ScheduleFiring
 from service.database.models.simulation import SimulationRun
 from service.database.models.valuation import DataValue, Surrogate, ValuationRun
@@ -25,6 +28,7 @@ from service.database.models.wish import Wish
 
 __all__ = [
     "AcquisitionRound",
+    "ApiKey",
     "AuditEvent",
     "Backtest",
     "Campaign",
@@ -33,8 +37,10 @@ __all__ = [
     "Event",
     "ImportRun",
     "LabelChange",
+    "LoginAttempts",
     "MapPoint",
     "PoolMap",
+    "PreviewedPick",
     "Process",
     "RankedCandidate",
     "Recommendation",
@@ -43,12 +49,16 @@ __all__ = [
     "RunAttempt",
     "RunCheckpoint",
     "Sample",
+    "SampleVeto",
     "Schedule",
     "ScheduleFiring",
     "SimulationRun",
     "Source",
+    "StoredAnswer",
     "Surrogate",
     "Upload",
+    "User",
+    "UserSession",
     "ValuationRun",
     "Webhook",
     "WebhookAttempt",

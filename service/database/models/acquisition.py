@@ -39,6 +39,8 @@ class AcquisitionRound(RunColumns, Base):
     backtest_id: Mapped[int | None]
     sample_ids: Mapped[list[int] | None] = large_id_list()
     pool_size: Mapped[int | None]
+    # Ranks like any other, proposes nothing, and is deleted after a while with its `previewed_picks`.
+    dry_run: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     # The moment of the snapshot by the database's clock: a replay looks at the rows as they stood then.
     frozen_at: Mapped[Moment | None]
 
@@ -149,6 +151,33 @@ class RankedCandidate(Base):
     predicted_std: Mapped[float] = mapped_column(Float(53))
     eligible: Mapped[bool]
     affordable: Mapped[bool]
+
+
+class PreviewedPick(Base):
+    """One line of the batch that a dry run would have proposed; it commits nobody to anything.
+
+    A repetition of a test, for which a dry run makes no sample, stands there with the sample that it repeats.
+    """
+
+    __tablename__ = "previewed_picks"
+    __table_args__ = (
+        CheckConstraint("rank >= 1", name="rank_positive"),
+        CheckConstraint(finite("score"), name="score_finite"),
+    )
+
+    round_id: Mapped[int] = mapped_column(ForeignKey("acquisition_rounds.id"), primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"))
+    is_repetition: Mapped[bool]
+    score: Mapped[float] = mapped_column(Float(53))
+    components: Mapped[Document]
+    reason: Mapped[str] = mapped_column(String(2000))
+    arm: Mapped[Arm] = mapped_column(enum_column(Arm, "arm"))
+    selection_probability: Mapped[float | None] = mapped_column(Float(53))
+    acquisition_cost: Mapped[Money]
+    currency: Mapped[str] = mapped_column(String(3))
+
+    sample: Mapped[Sample] = relationship(lazy="raise", viewonly=True)
 
 
 class RecommendationChange(Base):

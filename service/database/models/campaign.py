@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, String, UniqueConstraint, false
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -35,6 +35,8 @@ class Campaign(Base):
     budget: Mapped[Money | None]
     # When to stop acquiring; null: only when the money or the candidates are used up.
     stop_rule: Mapped[Document | None]
+    # Who asked for a round does not approve what it proposes.
+    four_eyes: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[Created]
 
     sources: Mapped[list[Source]] = relationship(

@@ -115,6 +115,36 @@ class Sample(Base):
     labelled_at: Mapped[Moment | None]
 
     source: Mapped[Source] = relationship(lazy="raise", viewonly=True)
+    # Loaded when it is asked for, as samples come in by many ways; lists join it.
+    veto: Mapped[SampleVeto | None] = relationship(
+        lazy="select",
+        viewonly=True,
+        primaryjoin="and_(SampleVeto.sample_id == Sample.id, SampleVeto.lifted_at.is_(None))",
+    )
+
+
+class SampleVeto(Base):
+    """Somebody's standing word that a sample must not be proposed; it stands until it is lifted.
+
+    The times of all are kept: a replay of an old round respects those that stood then.
+    """
+
+    __tablename__ = "sample_vetoes"
+    __table_args__ = (
+        CheckConstraint("reason <> ''", name="has_reason"),
+        CheckConstraint("lifted_at >= created_at", name="lifted_later"),
+        Index(
+            "uq_sample_vetoes_standing", "sample_id", unique=True, postgresql_where=text("lifted_at IS NULL")
+        ),
+    )
+
+    id: Mapped[PrimaryKey]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"), index=True)
+    reason: Mapped[str] = mapped_column(String(2000))
+    actor: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[Created]
+    lifted_at: Mapped[Moment | None]
 
 
 class LabelChange(Base):

@@ -15,7 +15,7 @@ from tests.service.admin.html import soup_of, text_of
 from tests.service.admin.rows import Rows, add_campaign, new_campaign, new_run
 
 HOSTILE = "<script>alert(1)</script>"
-PAGES = ["", "/recommendations", "/data-values", "/runs", "/runs/live"]
+PAGES = ["", "/recommendations", "/data-values", "/ledger", "/backtests", "/runs", "/runs/live"]
 
 
 def test_root_leads_to_the_campaigns(dashboard: TestClient) -> None:
@@ -142,12 +142,12 @@ def test_unknown_address_is_a_page_that_says_so(dashboard: TestClient, url: str)
 
 def test_error_page_leads_back_to_our_own_pages_only(dashboard: TestClient) -> None:
     for referer, back in [
-        ("http://localhost/campaigns/1/runs?x=1", "/campaigns/1/runs"),
+        ("http://localhost/campaigns/1/runs?x=1", "/campaigns/1/runs?x=1"),
         ("http://evil.example/campaigns/1", "/campaigns"),
         ("http://localhost/campaigns/999", "/campaigns"),
     ]:
         response = dashboard.get("/campaigns/999", headers={"referer": referer})
-        assert f'<a href="{back}">Back</a>' in response.text
+        assert f'href="{back}">Back</a>' in response.text
 
 
 def test_current_page_is_marked(dashboard: TestClient, rows: Rows) -> None:
@@ -166,13 +166,20 @@ def test_pages_are_never_cached(dashboard: TestClient, rows: Rows) -> None:
         assert dashboard.get(f"/campaigns/{rows.campaign_id}{page}").headers["cache-control"] == "no-store"
 
 
-def test_pages_need_the_key_and_files_do_not(dashboard_settings: Settings) -> None:
+def test_pages_need_a_sign_in_or_a_key_and_files_do_not(dashboard_settings: Settings) -> None:
     key = "k" * 32
     app = create_app(Settings(**(dashboard_settings.model_dump() | {"api_key": key}), _env_file=None))
     with TestClient(app, base_url="http://localhost", headers={"accept": "text/html"}) as client:
-        refused = client.get("/campaigns")
-        assert refused.status_code == 401
-        assert refused.headers["www-authenticate"].startswith("Basic")
-        assert client.post("/valuation-runs/1/cancel").status_code == 401
+        client.follow_redirects = False
+        refused = client.get("/campaigns?before=7")
+        assert (refused.status_code, refused.headers["location"]) == (
+            303,
+            "/login?next=%2Fcampaigns%3Fbefore%3D7",
+        )
+        refused = client.post("/valuation-runs/1/cancel")
+        assert (refused.status_code, refused.headers["location"]) == (303, "/login")
+        wrong = client.get("/campaigns", auth=("anyone", "wrong"))
+        assert wrong.status_code == 401
+        assert wrong.headers["www-authenticate"].startswith("Basic")
         assert client.get("/campaigns", auth=("anyone", key)).status_code == 200
         assert client.get("/static/dashboard.css").status_code == 200

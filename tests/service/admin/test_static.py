@@ -28,15 +28,7 @@ def test_licence_stands_beside_the_file(name: str) -> None:
     assert (VENDOR / f"{name.split('.', maxsplit=1)[0]}.LICENSE").read_text().strip()
 
 
-PAGES = [
-    "",
-    "/recommendations",
-    "/recommendations/map",
-    "/recommendations/what-if",
-    "/recommendations/wishes",
-    "/data-values",
-    "/runs",
-]
+PAGES = ["", "/recommendations", "/data-values", "/ledger", "/backtests", "/runs"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -56,7 +48,8 @@ def test_no_page_has_inline_code(dashboard: TestClient, rows: Rows, page: str) -
     soup = soup_of(dashboard, f"/campaigns/{rows.campaign_id}{page}")
     inline = [tag for tag in soup.select("script:not([src])") if tag.get("type") != "application/json"]
     handlers = [tag for tag in soup.find_all() if any(name.startswith("on") for name in tag.attrs)]
-    assert (inline, handlers) == ([], [])
+    styles = [*soup.select("style"), *soup.select("[style]")]
+    assert (inline, handlers, styles) == ([], [], [])
 
 
 def test_address_names_the_content() -> None:

@@ -35,6 +35,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "rank": 1, "score": 0, "information": 0, "relevance": 1, "predicted": 0, "predicted_std": 0, "eligible": True,
         "affordable": True,
     },
+    "previewed_picks": {
+        "rank": 1, "is_repetition": False, "score": 0, "components": Jsonb({}), "reason": "", "arm": "chosen",
+        "acquisition_cost": 1, "currency": "USD",
+    },
+    "sample_vetoes": {"reason": "no room", "actor": "test"},
 }  # fmt: skip
 DEFAULTS |= dict.fromkeys(
     ["acquisition_rounds", "import_runs", "backtests", "replays", "simulation_runs"],
@@ -48,7 +53,7 @@ DEFAULTS["uploads"] = {
     "status": "queued", "filename": "a.zip", "sha256": "a" * 64, "size_bytes": 1, "request": Jsonb({}),
     "label_definition": "rolc/1", "attempt": 0, "requested_by": "test",
 }  # fmt: skip
-WITHOUT_ID = ("data_values", "ranked_candidates")
+WITHOUT_ID = ("data_values", "previewed_picks", "ranked_candidates")
 
 DEFAULTS["events"] = {"type": "round.closed", "payload": Jsonb({})}
 DEFAULTS["campaign_rounds"] = {

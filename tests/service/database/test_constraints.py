@@ -322,3 +322,34 @@ def test_a_sample_has_one_repetition_to_come(store: Any) -> None:
 
 def test_a_person_may_inject_a_pick(store: Any) -> None:
     assert store.recommend(store.sample(), arm="injected")
+
+
+@pytest.mark.parametrize(
+    ("columns", "constraint"),
+    [({"rank": 0}, "rank_positive"), ({"score": NOT_FINITE[0]}, "score_finite"), ({"arm": "best"}, "arm")],
+)
+def test_a_previewed_pick_is_a_line_of_a_batch(store: Any, columns: dict[str, Any], constraint: str) -> None:
+    place = {"round_id": store.round_id, "sample_id": store.sample()}
+    store.insert("previewed_picks", **place)
+    with refused(CheckViolation, constraint):
+        store.insert("previewed_picks", **place, **({"rank": 2} | columns))
+
+
+def test_one_veto_of_a_sample_stands_at_a_time(store: Any) -> None:
+    place = {"campaign_id": store.campaign_id, "sample_id": store.sample()}
+    store.insert("sample_vetoes", **place, created_at="2027-01-01Z", lifted_at="2027-01-02Z")
+    store.insert("sample_vetoes", **place)
+    with refused(UniqueViolation, "uq_sample_vetoes_standing"):
+        store.insert("sample_vetoes", **place)
+
+
+@pytest.mark.parametrize(
+    ("columns", "constraint"),
+    [
+        ({"reason": ""}, "has_reason"),
+        ({"created_at": "2027-01-02Z", "lifted_at": "2027-01-01Z"}, "lifted_later"),
+    ],
+)
+def test_a_veto_has_a_reason_and_an_order(store: Any, columns: dict[str, Any], constraint: str) -> None:
+    with refused(CheckViolation, constraint):
+        store.insert("sample_vetoes", campaign_id=store.campaign_id, sample_id=store.sample(), **columns)

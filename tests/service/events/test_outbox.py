@@ -18,6 +18,7 @@ from service.events import repository, service
 from service.events.schemas import STATES
 from service.lifecycles import RunStatus
 from service.valuations import service as valuations
+from tests.service.database.conftest import Store
 from tests.support import act, add_run, create_campaign, propose, psycopg_url
 
 Sessions = sessionmaker[Session]
@@ -55,6 +56,32 @@ def test_changes_of_state_become_events_in_their_order(client: TestClient, sessi
     last = found[-1].payload
     assert (last["id"], last["status"], last["rank"]) == (second, "rejected", 2)
     assert set(last) == {"id", "status", "round_id", "sample_id", "rank", "arm", "is_late"}
+
+
+@pytest.mark.parametrize(
+    ("table", "noun", "named"),
+    [("backtests", "backtest", ()), ("replays", "replay", ("round_id",)),
+     ("simulation_runs", "simulation_run", ("recommendation_id",))],
+)  # fmt: skip
+def test_runs_of_every_kind_tell_how_they_go(
+    client: TestClient, sessions: Sessions, database_url: str, table: str, noun: str, named: tuple[str, ...]
+) -> None:
+    with psycopg.connect(psycopg_url(database_url), autocommit=True) as connection:
+        store = Store(connection)
+        parents = {"round_id": store.round_id, "recommendation_id": store.recommend(store.sample())}
+        own = {"campaign_id": store.campaign_id} | {name: parents[name] for name in named}
+        before = events_of(sessions, store.campaign_id)[-1].position
+        run_id = store.insert(table, **own)
+        store.execute(f"UPDATE {table} SET progress = 0.5 WHERE id = %s", run_id)
+        store.execute(
+            f"UPDATE {table} SET status = 'failed', error_message = 'it failed', finished_at = now() WHERE id = %s",
+            run_id,
+        )
+    found = events_of(sessions, store.campaign_id, before)
+    assert [event.type for event in found] == [f"{noun}.queued", f"{noun}.failed"]
+    last = found[-1].payload
+    assert (last["id"], last["error_message"]) == (run_id, "it failed")
+    assert {name: last[name] for name in named} == {name: parents[name] for name in named}
 
 
 def test_every_noun_that_can_be_asked_for_is_observed_and_no_other(database_url: str) -> None:

@@ -24,6 +24,8 @@ class CurvePoint:
         acquisition_cost: money spent since the start.
         rmse, q95_error, max_error: root mean square, 95 % quantile and maximum of the absolute error on the held-out
             rows, in target units; lower is better.
+        rmse_low, rmse_high: 10 and 90 % quantile of the RMSE over the repeats; None in reports from before there were
+            any.
     """
 
     round: int
@@ -32,6 +34,8 @@ class CurvePoint:
     rmse: float
     q95_error: float
     max_error: float
+    rmse_low: float | None = None
+    rmse_high: float | None = None
 
 
 @dataclass(frozen=True)

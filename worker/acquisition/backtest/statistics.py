@@ -98,7 +98,7 @@ class Curves:
         )
 
     def points(self) -> tuple[CurvePoint, ...]:
-        """Means over the repeats."""
+        """Means over the repeats, of the RMSE also where four fifths of them lie."""
         return tuple(
             CurvePoint(
                 round=index,
@@ -107,6 +107,8 @@ class Curves:
                 rmse=math.exp(float(self.log_rmse[:, index].mean())),
                 q95_error=float(self.q95_error[:, index].mean()),
                 max_error=float(self.max_error[:, index].mean()),
+                rmse_low=math.exp(float(np.quantile(self.log_rmse[:, index], 0.1))),
+                rmse_high=math.exp(float(np.quantile(self.log_rmse[:, index], 0.9))),
             )
             for index in range(self.labels.shape[1])
         )

@@ -1,0 +1,30 @@
+"""Signing in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from service.admin.contexts.base import Context, Frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginContext(Context):
+    """The page on which people sign in.
+
+    Attributes:
+        frame: the layout's needs.
+        name: what was typed as the name.
+        next_url: the own page to go to afterwards.
+        error: why it did not work, empty at first.
+        wait_s: seconds until the next attempt is looked at, 0: at once.
+        has_users: False: nobody can sign in yet.
+    """
+
+    template: ClassVar[str] = "login.html"
+    frame: Frame
+    name: str
+    next_url: str
+    error: str
+    wait_s: int
+    has_users: bool

@@ -1,0 +1,153 @@
+// Charts by Apache ECharts in the colours of the page. A page's own script registers its kinds:
+//   crashscout.charts.register("parity", (data, theme) => option)
+// and its template places them with the macro `chart`. `data.table` = {columns, rows} is their text alternative.
+"use strict";
+
+const crashscout = { charts: {} };
+
+(() => {
+  const kinds = {};
+  const GRID = { left: 64, right: 20, top: 36, bottom: 48 };
+
+  function token(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+
+  // Colours by meaning; `series` in the order in which lines are told apart.
+  function theme() {
+    const series = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6"].map(token);
+    const names = ["ink", "muted", "line", "surface", "accent", "good", "warn", "bad", "calm"];
+    return { series, ...Object.fromEntries(names.map((name) => [name, token(`--${name}`)])) };
+  }
+
+  // An axis in the page's colours; `extra` overrides, as in ECharts.
+  function axis(name, extra) {
+    const colours = theme();
+    const line = { lineStyle: { color: colours.line } };
+    const label = { color: colours.muted };
+    const middle = { nameLocation: "middle", nameTextStyle: label };
+    return { type: "value", name, axisLabel: label, axisLine: line, axisTick: line, splitLine: line, scale: true, ...middle, ...extra };
+  }
+
+  // Lines as a DOM node, never as HTML text: names come from outside.
+  function tooltipNode(lines) {
+    const box = document.createElement("div");
+    for (const line of lines) {
+      const row = document.createElement("div");
+      row.textContent = line;
+      box.append(row);
+    }
+    return box;
+  }
+
+  // A tooltip; `describe` makes one line or several of what ECharts calls `params`.
+  function tooltip(describe, extra) {
+    const colours = theme();
+    const formatter = (params) => tooltipNode([describe(params)].flat());
+    return { formatter, confine: true, backgroundColor: colours.surface, borderColor: colours.line, textStyle: { color: colours.ink, fontSize: 12 }, ...extra };
+  }
+
+  // A dashed straight line at a value, with its name: {yAxis: 2} or {xAxis: 0}.
+  function limit(data, { label = "", colour = theme().bad } = {}) {
+    const text = { show: label !== "", formatter: label, position: "insideEndTop", color: colour, fontSize: 11 };
+    return { silent: true, symbol: "none", label: text, lineStyle: { color: colour, type: "dashed", width: 1 }, data: [data].flat() };
+  }
+
+  function legend(extra) {
+    const colours = theme();
+    return { top: 0, left: 0, itemWidth: 18, itemHeight: 9, textStyle: { color: colours.muted, fontSize: 12 }, inactiveColor: colours.line, ...extra };
+  }
+
+  // Points joined and a band around them (low, high) as one group of the legend.
+  function band(name, rows, colour, extra) {
+    const edge = { type: "line", symbol: "none", lineStyle: { opacity: 0 }, itemStyle: { color: colour }, silent: true, stack: `band ${name}`, stackStrategy: "all", tooltip: { show: false } };
+    return [
+      { ...edge, name, data: rows.map(([x, , low]) => [x, low]) },
+      { ...edge, name, data: rows.map(([x, , low, high]) => [x, high - low]), areaStyle: { color: colour, opacity: 0.13 } },
+      { type: "line", name, data: rows.map(([x, y]) => [x, y]), symbolSize: 6, lineStyle: { width: 2 }, itemStyle: { color: colour }, ...extra },
+    ];
+  }
+
+  // 1,234.5 with so many digits, and a unit.
+  function number(value, digits = 2, unit = "") {
+    if (value === null || value === undefined) return "–";
+    const text = new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value).replace("-", "−");
+    return unit ? `${text} ${unit}` : text;
+  }
+
+  // 300 k, 1.2 M: for axes of money.
+  function short(value) {
+    return new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value).replace("-", "−");
+  }
+
+  function dataOf(element) {
+    return JSON.parse(document.getElementById(element.dataset.source).textContent);
+  }
+
+  function draw(element) {
+    const kind = kinds[element.dataset.chart];
+    if (!kind) throw new Error(`no chart is called ${element.dataset.chart}`);
+    const chart = echarts.getInstanceByDom(element) ?? echarts.init(element);
+    chart.setOption({ animation: false, color: theme().series, textStyle: { fontFamily: "inherit" }, grid: GRID, ...kind(dataOf(element), theme()) }, true);
+    return chart;
+  }
+
+  function drawAll(root) {
+    for (const element of root.querySelectorAll("[data-chart]")) draw(element);
+  }
+
+  function fillTable(place, { columns, rows }) {
+    const table = document.createElement("table");
+    const head = table.createTHead().insertRow();
+    const isNumber = (cell) => typeof cell === "number" || cell === null;
+    columns.forEach((name, at) => {
+      const className = rows.length && rows.every((cells) => isNumber(cells[at])) ? "num" : "";
+      head.append(Object.assign(document.createElement("th"), { textContent: name, scope: "col", className }));
+    });
+    const body = table.createTBody();
+    for (const cells of rows) {
+      const row = body.insertRow();
+      for (const cell of cells) {
+        const place = row.insertCell();
+        place.textContent = typeof cell === "number" ? number(cell, Number.isInteger(cell) ? 0 : 3) : cell ?? "–";
+        place.classList.toggle("num", isNumber(cell));
+      }
+    }
+    place.replaceChildren(table);
+  }
+
+  // The table instead of the drawing, and back.
+  function toggle(button) {
+    const figure = button.closest("figure");
+    const [drawing, table] = [figure.querySelector("[data-chart]"), figure.querySelector(".chart-table")];
+    table.hidden = !table.hidden;
+    drawing.hidden = !table.hidden;
+    button.textContent = table.hidden ? "Show as table" : "Show as chart";
+    button.setAttribute("aria-expanded", String(!table.hidden));
+    if (!table.hidden) fillTable(table, dataOf(drawing).table);
+    else echarts.getInstanceByDom(drawing).resize();
+  }
+
+  Object.assign(crashscout.charts, {
+    register: (name, option) => { kinds[name] = option; },
+    chartOf: (element) => echarts.getInstanceByDom(element),
+    theme, axis, tooltip, limit, legend, band, number, short, draw, dataOf,
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-as-table]");
+    if (button) toggle(button);
+  });
+  document.addEventListener("DOMContentLoaded", () => drawAll(document));
+  document.addEventListener("htmx:load", (event) => { if (event.target !== document.body) drawAll(event.target); });
+  document.addEventListener("htmx:beforeCleanupElement", (event) => {
+    if (event.target.matches?.("[data-chart]")) echarts.getInstanceByDom(event.target)?.dispose();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(document));
+  const resized = new ResizeObserver((entries) => {
+    for (const { target } of entries) echarts.getInstanceByDom(target)?.resize();
+  });
+  const watch = (root) => root.querySelectorAll("[data-chart]").forEach((element) => resized.observe(element));
+  document.addEventListener("DOMContentLoaded", () => watch(document));
+  document.addEventListener("htmx:load", (event) => watch(event.target));
+})();

@@ -1,0 +1,187 @@
+"""Pages keep up with what happens, say when they cannot, and need no inline code or style."""
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, Route, expect
+from sqlalchemy.orm import Session, sessionmaker
+
+from service.acquisitions import service as acquisitions
+from service.database.engine import unit_of_work
+from service.lifecycles import RecommendationStatus, RunStatus
+from service.main import create_app
+from service.settings import Settings
+from tests.browser.conftest import CHROMIUM, START_TIMEOUT_S, Watched
+from tests.service.admin.rows import Rows
+from tests.service.admin.story import Story, add_backtest, tell
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
+]
+SLOW_MS = 30_000
+STRICT = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'"
+
+
+@pytest.fixture
+def story(store: sessionmaker[Session]) -> Story:
+    return tell(store)
+
+
+def approve(store: sessionmaker[Session], recommendation_id: int) -> None:
+    with unit_of_work(store) as session:
+        acquisitions.change(session, recommendation_id, RecommendationStatus.APPROVED, actor="colleague")
+
+
+def test_overview_follows_what_a_colleague_does(
+    watched: Watched, story: Story, store: sessionmaker[Session]
+) -> None:
+    page = watched.open(f"/campaigns/{story.campaign_id}")
+    expect(page.locator(".tasks")).to_contain_text("5 proposed tests wait")
+    approve(store, story.rows.recommendation_ids[0])
+    expect(page.locator(".tasks")).to_contain_text("4 proposed tests wait", timeout=SLOW_MS)
+    expect(page.locator("[aria-labelledby=budget]")).to_contain_text("300,000 USD")
+    expect(page.locator("#round-card .badge.approved")).to_have_text("1 approved")
+    expect(page.locator("#round-card time").first).not_to_contain_text("UTC")
+
+
+def test_an_open_dialog_is_not_taken_away(
+    watched: Watched, story: Story, store: sessionmaker[Session]
+) -> None:
+    page = watched.open(f"/campaigns/{story.campaign_id}")
+    page.get_by_role("button", name="Cancel it").click()
+    approve(store, story.rows.recommendation_ids[0])
+    expect(page.locator(".tasks")).to_contain_text("4 proposed tests wait", timeout=SLOW_MS)
+    expect(page.locator("#cancel-round")).to_be_visible()
+    expect(page.locator("#round-card .badge.proposed")).to_have_text("5 proposed")
+    page.locator("#cancel-round").get_by_role("button", name="Back").click()
+    expect(page.locator("#round-card .badge.proposed")).to_have_text("4 proposed", timeout=SLOW_MS)
+
+
+def test_charts_have_a_table_and_follow_the_colour_scheme(watched: Watched, story: Story) -> None:
+    page = watched.open(f"/campaigns/{story.campaign_id}/ledger")
+    page.get_by_role("button", name="Show as table").click()
+    expect(page.locator(".chart-table tbody tr")).to_have_count(4)
+    expect(page.locator("#ledger-chart")).to_be_hidden()
+    page.get_by_role("button", name="Show as chart").click()
+    expect(page.locator("#ledger-chart")).to_be_visible()
+    colour = "crashscout.charts.chartOf(document.getElementById('ledger-chart')).getOption().color[0]"
+    light = page.evaluate(colour)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{colour} !== {light!r}")
+
+
+def test_measure_of_the_learning_curve_can_be_chosen(watched: Watched, story: Story) -> None:
+    page = watched.open(f"/campaigns/{story.campaign_id}")
+    chart = "crashscout.charts.chartOf(document.getElementById('learning'))"
+    highest = f"Math.max(...{chart}.getOption().series[0].data.map((one) => one.value[1]))"
+    assert page.evaluate(highest) == pytest.approx(2.314)
+    page.get_by_role("button", name="95 % below").click()
+    assert page.evaluate(highest) == pytest.approx(4.43)
+    expect(page.get_by_role("button", name="95 % below")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_form_rests_while_it_is_sent(watched: Watched, rows: Rows) -> None:
+    held: list[Route] = []
+    page = watched.open(f"/campaigns/{rows.campaign_id}/backtests")
+    page.route(
+        re.compile(r"/backtests$"),
+        lambda route: held.append(route) if route.request.method == "POST" else route.continue_(),
+    )
+    page.get_by_label("bait").check()
+    start = page.get_by_role("button", name="Start backtest")
+    start.click(no_wait_after=True)
+    expect(start).to_be_disabled()
+    held[0].continue_()
+    expect(page.get_by_role("status").filter(has_text="is queued")).to_be_visible()
+
+
+def strictly(route: Route) -> None:
+    answer = route.fetch()
+    route.fulfill(response=answer, headers=answer.headers | {"content-security-policy": STRICT})
+
+
+@pytest.mark.parametrize(
+    "page_path", ["", "/ledger", "/backtests", "/backtests/{backtest}", "/data-values", "/runs"]
+)
+def test_pages_need_no_inline_code_or_style(watched: Watched, story: Story, page_path: str) -> None:
+    """Under the strictest policy nothing is refused: the browser would say so on its console."""
+    watched.page.route(re.compile(r"/campaigns/"), strictly)
+    page = watched.open(f"/campaigns/{story.campaign_id}{page_path.format(backtest=story.backtest_id)}")
+    expect(page.locator("[data-time-zone]").first).to_contain_text("Berlin")
+    for chart in page.locator("[data-chart]").all():
+        expect(chart.locator("canvas")).to_be_visible()
+
+
+class Restartable:
+    """The application on one port, stopped and started again as a server is at an update."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+
+    def start(self) -> None:
+        config = uvicorn.Config(
+            create_app(self.settings), port=self.port, log_level="warning", timeout_graceful_shutdown=1
+        )
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run)
+        self.thread.start()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert self.server.started
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join()
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Restartable]:
+    server = Restartable(settings)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_a_lost_connection_is_told_and_nothing_is_missed(
+    browser: Browser, database_url: str, broker_url: str, story: Story, store: sessionmaker[Session]
+) -> None:
+    settings = Settings(_env_file=None, database_url=database_url, broker_url=broker_url)
+    with running(settings) as server:
+        page: Page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.port}/campaigns/{story.campaign_id}")
+        expect(page.locator(".tasks")).to_contain_text("5 proposed tests wait")
+        banner = page.locator("#connection")
+        expect(banner).to_be_hidden()
+        server.stop()
+        expect(banner).to_contain_text("Connection lost, showing the state of", timeout=SLOW_MS)
+        approve(store, story.rows.recommendation_ids[0])
+        server.start()
+        expect(banner).to_be_hidden(timeout=SLOW_MS)
+        expect(page.locator(".tasks")).to_contain_text("4 proposed tests wait", timeout=SLOW_MS)
+        page.close()
+
+
+def test_progress_of_a_backtest_ends_in_its_report(
+    watched: Watched, rows: Rows, store: sessionmaker[Session]
+) -> None:
+    from service.database.models import Backtest
+    from tests.service.admin.story import report
+
+    key = add_backtest(store, rows.campaign_id, RunStatus.RUNNING)
+    page = watched.open(f"/campaigns/{rows.campaign_id}/backtests/{key}")
+    expect(page.locator("#progress")).to_contain_text("42 % · epoch 210")
+    with unit_of_work(store) as session:
+        backtest = session.get_one(Backtest, key)
+        backtest.status, backtest.metrics, backtest.data_hash = RunStatus.SUCCEEDED, report(), "0" * 64
+    expect(page.get_by_role("heading", name="Verdict")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#backtest canvas")).to_be_visible()

@@ -1,0 +1,46 @@
+"""The API does what its OpenAPI document says, for generated requests: schemathesis in a process of its own.
+
+Its pytest plugin stays off: it would bring its own warnings into every test. `CONTRACT_EXAMPLES` sets how many
+requests are generated per operation and phase (`make test-contract`).
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "2"))
+SEED = 1
+# Rules between fields, and with what a campaign holds, are no matter of a schema: such a request is a 422.
+NOT_CHECKED = "positive_data_acceptance"
+# It never ends; tests/service/events asks it all there is to ask.
+NOT_CALLED = "stream_events"
+pytestmark = pytest.mark.functional
+
+
+def run(url: str, headers: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """All phases: examples, edge values of each field, generated requests, sequences along the links."""
+    named = [argument for name, value in headers.items() for argument in ("--header", f"{name}: {value}")]
+    options = [
+        "--url", url, *named, "--checks", "all", "--exclude-checks", NOT_CHECKED,
+        "--exclude-operation-id", NOT_CALLED, "--phases", "examples,coverage,fuzzing,stateful",
+        "--max-examples", str(EXAMPLES), "--seed", str(SEED), "--continue-on-failure", "--no-color",
+    ]  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run",
+         str(ROOT / "openapi.json"), *options],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_api_keeps_its_contract(locked_api: str, headers: dict[str, str], tmp_path: Path) -> None:
+    shown = run(locked_api, headers, tmp_path)
+    print(shown.stdout[shown.stdout.find("= SUMMARY") :])
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    cases = re.search(r"(\d+) generated", shown.stdout)
+    assert cases, shown.stdout
+    assert int(cases[1]) > 1000, "nearly nothing was asked"
