@@ -88,6 +88,23 @@ class Arm(StrEnum):
     INJECTED = "injected"
 
 
+class WishKind(StrEnum):
+    """What a person wants of the rounds to come: INJECT a design into the next one, VETO it in all of them."""
+
+    INJECT = "inject"
+    VETO = "veto"
+
+
+class MapRole(StrEnum):
+    """What a point on the map of a round was when the round was ranked; TARGET points have no sample of their own."""
+
+    LABELLED = "labelled"
+    VALIDATION = "validation"
+    PENDING = "pending"
+    CANDIDATE = "candidate"
+    TARGET = "target"
+
+
 class Strategy(StrEnum):
     """How a round chooses; AUTO takes what the campaign's newest backtest supports, else a documented prior."""
 

@@ -306,17 +306,7 @@ class _Domain:
         return [self.design.as_test(features) for planned, features in candidates if self._meets(planned)]
 
     def _meets(self, planned: Row) -> bool:
-        return all(_meets(condition, planned.get(condition.feature)) for condition in self.conditions)
-
-
-def _meets(condition: Condition, value: Any) -> bool:  # noqa: ANN401 - any feature value
-    if value is None:
-        return False
-    if condition.categories is not None and value not in condition.categories:
-        return False
-    if condition.minimum is not None and not value >= condition.minimum:
-        return False
-    return condition.maximum is None or bool(value <= condition.maximum)
+        return all(condition.is_met_by(planned.get(condition.feature)) for condition in self.conditions)
 
 
 class _Reservoir:

@@ -16,9 +16,11 @@ from service.acquisitions import repository as acquisitions
 from service.audit import repository as audit
 from service.campaigns import service as campaigns
 from service.database.models import AcquisitionRound, Campaign, Source, ValuationRun
+from service.database.models import PoolMap as PoolMapRow
 from service.database.models import Surrogate as SurrogateRow
 from service.errors import ConflictError
 from service.lifecycles import RunStatus
+from service.maps import repository as maps
 from service.runs import repository as runs
 from service.samples import repository as samples_repository
 from service.samples import service as samples
@@ -30,8 +32,10 @@ from worker.acquisition.feasibility import RETEST_PRECISION
 from worker.acquisition.ranking import Ranking
 from worker.groups import IntArray
 from worker.loading import Snapshot
+from worker.lossval.metrics import INTERVAL_LEVEL
 from worker.lossval.surrogate import Surrogate
 from worker.lossval.valuation import ValuationOutcome
+from worker.maps import PoolMap
 
 AnyRun = ValuationRun | AcquisitionRound
 ACTOR = "acquisition-round"
@@ -142,9 +146,14 @@ def load_surrogate(session: Session, round_: AcquisitionRound) -> ServedSurrogat
 
 
 def store_ranking(
-    session: Session, round_: AcquisitionRound, campaign: Campaign, snapshot: Snapshot, ranking: Ranking
+    session: Session,
+    round_: AcquisitionRound,
+    campaign: Campaign,
+    snapshot: Snapshot,
+    ranking: Ranking,
+    drawn: PoolMap,
 ) -> None:
-    """Batch, ranking and metrics, once: nothing is stored when the round is no longer ours.
+    """Batch, ranking, map and metrics, once: nothing is stored when the round is no longer ours.
 
     Raises:
         ConflictError: if another round has proposed one of the candidates meanwhile.
@@ -178,6 +187,8 @@ def store_ranking(
     else:
         sample_ids = _proposed(session, round_, campaign, snapshot, ranking)
     acquisitions.copy_ranking(session, _ranked_rows(round_, ranking, sample_ids))
+    if not round_.dry_run:
+        maps.add(session, _map_row(round_, drawn), _map_points(round_, drawn, sample_ids))
 
 
 def _previewed(
@@ -282,6 +293,34 @@ def _ranked_rows(
         block = order[start : start + RANKED_ROWS]
         values = (column[block].tolist() for column in columns)
         yield from zip(repeat(round_.id), count(start + 1), *values)
+
+
+def _map_row(round_: AcquisitionRound, drawn: PoolMap) -> PoolMapRow:
+    axes = [
+        [{"column": item.column, "correlation": item.correlation} for item in axis] for axis in drawn.axes
+    ]
+    return PoolMapRow(
+        round_id=round_.id,
+        explained_share=min(1.0, sum(drawn.explained)),
+        axes={"explained": list(drawn.explained), "drivers": axes},
+        candidates=drawn.candidates,
+        candidates_shown=int(((drawn.pool_rows >= 0) & (drawn.pool_rows < drawn.candidates)).sum()),
+        interval_level=INTERVAL_LEVEL,
+    )
+
+
+def _map_points(
+    round_: AcquisitionRound, drawn: PoolMap, sample_ids: IntArray
+) -> Iterator[tuple[int | float | str | None, ...]]:
+    """In the order of `maps.POINT_COLUMNS`; a repetition has the sample that was made for it just now."""
+    ids = np.where(drawn.pool_rows >= 0, sample_ids[drawn.pool_rows], drawn.sample_ids)
+    half_width = repeat(None) if drawn.half_width is None else drawn.half_width.tolist()
+    columns = (
+        drawn.points[:, 0].tolist(), drawn.points[:, 1].tolist(), drawn.predicted.tolist(),
+        drawn.predicted_std.tolist(), half_width,
+    )  # fmt: skip
+    for key, role, *numbers in zip(ids.tolist(), drawn.roles, *columns, strict=False):
+        yield (round_.id, key if key >= 0 else None, role.value, *numbers)
 
 
 def _recommendation_row(

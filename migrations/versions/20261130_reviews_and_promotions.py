@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0019"
-down_revision = "0016"
+down_revision = "0018"
 
 OUTCOMES = ("first", "not_worse", "worse", "not_measured", "overridden")
 DECISIONS = ("confirmed", "dismissed", "corrected", "retested")

@@ -101,6 +101,12 @@ def get_recommendation(session: Session, recommendation_id: int) -> Recommendati
     return session.get(Recommendation, recommendation_id, options=options, populate_existing=True)
 
 
+def largest_information(session: Session, round_id: int) -> float:
+    information = Recommendation.components["information"].as_float()
+    statement = select(func.max(information)).where(Recommendation.round_id == round_id)
+    return session.scalars(statement).one() or 0.0
+
+
 def lock_recommendation(session: Session, recommendation_id: int) -> Recommendation | None:
     statement = (
         select(Recommendation)
@@ -112,6 +118,27 @@ def lock_recommendation(session: Session, recommendation_id: int) -> Recommendat
         .execution_options(populate_existing=True)
     )
     return session.scalars(statement).one_or_none()
+
+
+def lock_recommendations(
+    session: Session, campaign_id: int, recommendation_ids: Iterable[int]
+) -> Sequence[Recommendation]:
+    """Those of the campaign with samples and sources in the order of their ids, locked.
+
+    All before any lock of the campaign, as a decision about a single one does: else two could wait for each
+    other.
+    """
+    statement = (
+        select(Recommendation)
+        .where(Recommendation.campaign_id == campaign_id, Recommendation.id.in_(list(recommendation_ids)))
+        .join(Recommendation.sample)
+        .join(Sample.source)
+        .options(contains_eager(Recommendation.sample).contains_eager(Sample.source))
+        .order_by(Recommendation.id)
+        .with_for_update(of=Recommendation)
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(statement).all()
 
 
 def of_sample(

@@ -35,6 +35,7 @@ from service.runs import service as runs
 from service.valuations import promotions
 from service.valuations import repository as valuations_repository
 from service.vocabulary import SampleStatus, Strategy
+from service.wishes import service as wishes
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 def request_round(
     session: Session, campaign: Campaign, request: AcquisitionRequest, *, actor: str
 ) -> AcquisitionRound:
-    """A queued round with a frozen surrogate and budget.
+    """A queued round with a frozen surrogate and budget, and with the designs that people wish for.
 
     Raises:
         ConflictError: if there is no surrogate yet, or no money left.
@@ -59,7 +60,7 @@ def request_round(
         campaign_id=campaign.id,
         surrogate_id=surrogate.id,
         backtest_id=backtest.id if backtest else None,
-        configuration=wanted.model_dump(mode="json") | {"budget": budget},
+        configuration=wishes.heeded(session, campaign, wanted.model_dump(mode="json")) | {"budget": budget},
         seed=request.seed,
         dry_run=request.dry_run,
         requested_by=actor,
@@ -240,6 +241,11 @@ def by_round(
         round_.id: round_ for round_ in repository.rounds_with_ids(session, {row.round_id for row in rows})
     }
     return [(rounds[key], list(group)) for key, group in groupby(rows, key=lambda row: row.round_id)]
+
+
+def largest_information(session: Session, round_id: int) -> float:
+    """The most that one of the round's recommendations is expected to teach, squared target units; 0 for none."""
+    return repository.largest_information(session, round_id)
 
 
 def get_recommendation(session: Session, recommendation_id: int) -> Recommendation:

@@ -17,10 +17,11 @@ def attempt(session: SessionDep, back: str, change: Callable[[], str]) -> Redire
         text = change()
     except (ConflictError, InputError) as error:
         session.rollback()
-        return redirect(back, "error", _sentence(error))
+        return redirect(back, "error", sentence(error))
     return redirect(back, "ok", text)
 
 
-def _sentence(error: CrashscoutError) -> str:
+def sentence(error: CrashscoutError) -> str:
+    """What was refused, and what to do."""
     details = "; ".join(f"{item.pointer.strip('/')}: {item.message}" for item in error.errors)
     return " ".join(part for part in (error.message, details, error.hint) if part)

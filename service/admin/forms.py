@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +15,7 @@ from service.errors import FieldError, InputError
 
 Model = TypeVar("Model", bound=BaseModel)
 SEED = "seed"
+LONGEST_ID = 19  # digits of the largest key that Postgres has
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,23 @@ async def _fields(request: Request) -> dict[str, str]:
 
 
 FormDep = Annotated[dict[str, str], Depends(_fields)]
+
+
+async def _filled_lists(request: Request) -> dict[str, list[str]]:
+    """Every value of the fields of a form that were filled in: several checkboxes share a name."""
+    found: dict[str, list[str]] = {}
+    for name, value in (await request.form()).multi_items():
+        if isinstance(value, str) and (text := value.replace("\x00", "").strip()):
+            found.setdefault(name, []).append(text)
+    return found
+
+
+FormListsDep = Annotated[dict[str, list[str]], Depends(_filled_lists)]
+
+
+def whole_numbers(texts: Iterable[str]) -> list[int]:
+    """Those of the texts that are ids, each once, in their order; forged ones are left out."""
+    return list(dict.fromkeys(int(text) for text in texts if text.isdecimal() and len(text) < LONGEST_ID))
 
 
 async def _lists(request: Request) -> dict[str, list[str]]:

@@ -5,21 +5,25 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service.admin import actions, backtest_actions, round_actions
+from service.admin import actions, backtest_actions, decisions, round_actions
 from service.admin.live import note_position
 from service.admin.pages import (
     backtests,
     campaigns,
     data_values,
-    decisions,
     ledger,
     login,
     overview,
+    pool_map,
+    recommendation,
     recommendations,
+    review_decisions,
     reviews,
     runs,
     sample,
     surrogate,
+    what_if,
+    wishes,
 )
 from service.admin.templates_env import STATIC
 from service.dependencies import principal_of
@@ -29,8 +33,8 @@ def install(app: FastAPI) -> None:
     """Add pages and static files to the application; only the files and the login are open to everyone."""
     pages = APIRouter(dependencies=[Depends(principal_of), Depends(note_position)], include_in_schema=False)
     for module in (
-        campaigns, overview, recommendations, data_values, sample, reviews, decisions, surrogate, ledger, backtests,
-        runs, actions, round_actions, backtest_actions,
+        campaigns, overview, recommendations, recommendation, pool_map, wishes, what_if, data_values, sample, reviews,
+        review_decisions, surrogate, ledger, backtests, runs, actions, decisions, round_actions, backtest_actions,
     ):  # fmt: skip
         pages.include_router(module.router)
     pages.include_router(login.signed_in_router)

@@ -159,6 +159,14 @@ class Condition(Strict):
             raise ValueError(f"'{self.feature}': give minimum, maximum or categories")
         return self
 
+    def is_met_by(self, value: Any) -> bool:  # noqa: ANN401 - any feature value
+        """Whether a value of the feature keeps the bounds; a missing one never does."""
+        if value is None or (self.categories is not None and value not in self.categories):
+            return False
+        if self.minimum is not None and not value >= self.minimum:
+            return False
+        return self.maximum is None or bool(value <= self.maximum)
+
 
 class TargetDomain(Strict):
     """The distribution for which the surrogate must be good.

@@ -96,6 +96,14 @@ def known_external_ids(session: Session, campaign_id: int, names: Iterable[str])
     return {name for name in session.scalars(statement) if name is not None}
 
 
+def ids_of_names(session: Session, campaign_id: int, names: Iterable[str]) -> dict[str, int]:
+    """Sample ids of the external ids that the campaign has."""
+    statement = select(Sample.external_id, Sample.id).where(
+        Sample.campaign_id == campaign_id, _is_any_of(Sample.external_id, names)
+    )
+    return {row.external_id: row.id for row in session.execute(statement).all()}
+
+
 def _is_any_of(column: InstrumentedAttribute[str | None], names: Iterable[str]) -> ColumnElement[bool]:
     """One array parameter: an IN list ends at 65,535 of them, and a bulk request may hold more."""
     return column == literal(list(names), ARRAY(String)).any_()

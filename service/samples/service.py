@@ -38,6 +38,7 @@ _COLUMNS = (
     "executed_features", "target", "label_definition", "label_details", "provenance", "labelled_at",
 )  # fmt: skip
 # A problem names so many rows at most; the message gives the full count.
+LONGEST_ID = 19  # digits
 MOST_ERRORS = 500
 
 
@@ -243,6 +244,17 @@ def get(session: Session, sample_id: int) -> Sample:
 def with_ids(session: Session, sample_ids: Sequence[int]) -> Sequence[Sample]:
     """The samples, in the order of their ids."""
     return repository.with_ids(session, sample_ids)
+
+
+def ids_of_names(session: Session, campaign: Campaign, names: Sequence[str]) -> dict[str, int]:
+    """Ids of the campaign's samples by the names that lists show: their external ids, or `sample 12` without one."""
+    numbers = {name: name.removeprefix("sample ") for name in names if name.startswith("sample ")}
+    plain = {name: int(text) for name, text in numbers.items() if text.isdecimal() and len(text) < LONGEST_ID}
+    unnamed = {
+        row.id for row in repository.with_ids(session, plain.values()) if row.campaign_id == campaign.id
+    }
+    by_id = {name: key for name, key in plain.items() if key in unnamed}
+    return by_id | repository.ids_of_names(session, campaign.id, names)
 
 
 def page(

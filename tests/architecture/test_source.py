@@ -23,6 +23,8 @@ NOUNS = [
     "schedules",
     "events",
     "webhooks",
+    "maps",
+    "wishes",
     "accounts",
     "reviews",
 ]

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: decisions, live progress, charts, and nothing loaded from elsewhere."""
+"""The dashboard in a real browser: live progress, charts, and nothing loaded from elsewhere."""
 
 import pytest
 from playwright.sync_api import expect
@@ -8,49 +8,13 @@ from service.database.engine import unit_of_work
 from service.database.models import ValuationRun
 from service.lifecycles import RunStatus
 from tests.browser.conftest import CHROMIUM, Watched
-from tests.service.admin.rows import Rows, add_campaign, new_run
+from tests.service.admin.rows import Rows, new_run
 from tests.service.admin.story import add_backtest
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
 ]
-
-
-def test_approve(watched: Watched, rows: Rows) -> None:
-    page = watched.open(f"/campaigns/{rows.campaign_id}/recommendations?status=proposed")
-    page.get_by_role("button", name="Approve D-0").click()
-    expect(page.get_by_role("status")).to_contain_text("Approved D-0: 300,000 USD committed")
-    expect(page.get_by_role("button", name="Approve D-0")).to_have_count(0)
-    expect(page.get_by_role("button", name="Approve D-1")).to_be_visible()
-    expect(page.get_by_role("link", name="approved 1")).to_be_visible()
-
-
-def test_message_and_form_of_the_last_row_are_in_sight(
-    watched: Watched, store: sessionmaker[Session]
-) -> None:
-    rows = add_campaign(store, candidates=30)
-    page = watched.open(f"/campaigns/{rows.campaign_id}/recommendations")
-    page.get_by_label("Reject D-29").click()
-    reason = page.locator(f"#recommendation-{rows.recommendation_ids[-1]}").get_by_label("Reason")
-    expect(reason).to_be_in_viewport(ratio=1)
-    reason.fill("No body left.")
-    page.get_by_role("button", name="Reject it").last.click()
-    expect(page.get_by_role("status")).to_be_in_viewport(ratio=1)
-    expect(page.locator(f"#recommendation-{rows.recommendation_ids[-1]}")).to_be_in_viewport()
-
-
-def test_reject_with_the_keyboard(watched: Watched, rows: Rows) -> None:
-    page = watched.open(f"/campaigns/{rows.campaign_id}/recommendations")
-    page.get_by_label("Reject D-0").focus()
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")  # without a reason: the browser holds the form back
-    expect(page.locator(".flash")).to_have_count(0)
-    page.keyboard.type("No body left.")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_have_text("Rejected D-0; a later round may propose it again.")
-    expect(page.locator(f"#recommendation-{rows.recommendation_ids[0]}")).to_contain_text("No body left.")
 
 
 def test_progress_moves_by_itself_and_stops(

@@ -128,6 +128,24 @@ def _block_features(network: EnsembleNetwork, X: Tensor, sketch: GradientSketch)
     return total.permute(1, 0, 2).reshape(X.shape[0], -1) / math.sqrt(sketch.dimension)
 
 
+@torch.no_grad()
+def hidden_contributions(network: EnsembleNetwork, X: Tensor) -> Tensor:
+    """What each unit of the last hidden layer adds to its member's output, for pictures of the input space.
+
+    Two inputs are close here when the members take them for alike, and units that the output ignores do not count:
+    the sum over a member's columns is its output without the bias.
+
+    Args:
+        network: the ensemble, K members of h units in the last hidden layer, one output.
+        X: (n, d) encoded inputs on the network's device and in its type.
+
+    Returns:
+        (n, K h) in the network's type. Cost O(n K (sum of widths products)), memory n K h numbers.
+    """
+    weighted: Tensor = _activations(network, X)[-1] * network.weights[-1].mT
+    return weighted.permute(1, 0, 2).reshape(X.shape[0], -1)
+
+
 def _activations(network: EnsembleNetwork, X: Tensor) -> list[Tensor]:
     """h_0 ... h_(L-1), each (K, n, width): the inputs of every layer."""
     activations = [X.expand(network.members, -1, -1)]

@@ -115,18 +115,21 @@ class Surrogate:
 
     def mean_and_half_width(self, rows: Sequence[Row], level: float) -> tuple[Matrix, Matrix]:
         """`interval` as its centre (n,) and half its width (n,)."""
+        return self.mean_and_half_width_encoded(self.encoder.transform(rows), level)
+
+    def mean_and_half_width_encoded(self, X: AnyMatrix, level: float) -> tuple[Matrix, Matrix]:
+        """`mean_and_half_width` for (n, d) rows that the encoder has encoded already, float32 or float64."""
         if self.calibration is None:
             raise LossValError("this surrogate was stored without intervals; run the valuation again")
         quantile = self.calibration.quantile(level)
-        mean, spread = self._mean_and_spread(rows)
+        mean, spread = self._moments(X)
         return mean, quantile * np.hypot(spread, self.calibration.residual_sd)
 
-    def _mean_and_spread(self, rows: Sequence[Row]) -> tuple[Matrix, Matrix]:
-        """Mean (n,) and standard deviation (n,) over the members, in target units."""
-        return self._moments(self.encoder.transform(rows))
-
     def _moments(self, X: AnyMatrix) -> tuple[Matrix, Matrix]:
-        """The same for encoded rows, in blocks: the outputs of all members are K times as large."""
+        """Mean (n,) and standard deviation (n,) over the members, in target units.
+
+        In blocks: the outputs of all members are K times as large.
+        """
         mean, spread = np.empty(len(X)), np.empty(len(X))
         for start in range(0, len(X), _PREDICTION_ROWS):
             block = slice(start, start + _PREDICTION_ROWS)

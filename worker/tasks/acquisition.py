@@ -11,6 +11,7 @@ from worker import process
 from worker.advice import advice_for
 from worker.device import choose_device
 from worker.loading import load_snapshot
+from worker.maps import draw_map
 from worker.round_rules import grouping_of
 from worker.rounds import rank_snapshot
 from worker.storing import campaign_of, freeze, load_surrogate, store_ranking
@@ -42,5 +43,6 @@ def _compute(run: ActiveRun) -> None:
         ranking = rank_snapshot(
             snapshot, campaign, served, row, strategy=advice.strategy, device=device, progress=run.report
         )
+        drawn = draw_map(snapshot, served.surrogate, ranking, seed=row.seed, device=device)
     with run.transaction() as session:
-        store_ranking(session, row, campaign, snapshot, replace(ranking, evidence=advice.evidence))
+        store_ranking(session, row, campaign, snapshot, replace(ranking, evidence=advice.evidence), drawn)

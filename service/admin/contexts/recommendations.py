@@ -1,8 +1,8 @@
-"""Recommendations by round."""
+"""Recommendations by round, and what is said of each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,18 +15,45 @@ from service.vocabulary import Arm
 
 
 @dataclass(frozen=True)
+class Bar:
+    """One component of a rank: how long its bar is, in percent, what it says, and what it means."""
+
+    label: str
+    percent: float
+    text: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class NearestLine:
+    """A labelled sample near a recommended design; `trust` is a word about its label, empty for a plain one."""
+
+    name: str
+    distance: str
+    target: str
+    trust: str
+
+
+@dataclass(frozen=True)
 class RecommendationLine:
-    """One row of the ranked table; `note` is the last word of its history."""
+    """One row of the ranked table; `note` is the last word of its history.
+
+    `half_width` is half the predicted interval, None where the surrogate has none; `arm_note` says why a design is in
+    the batch that no score chose.
+    """
 
     id: int
     rank: int
     name: str
     source: str
     arm: Arm
+    arm_note: str
     features: Sequence[tuple[str, str]]
     predicted: float | None
     predicted_std: float | None
-    information: str
+    half_width: float | None
+    bars: Sequence[Bar]
+    nearest: Sequence[NearestLine]
     cost: Decimal
     lead_time_hours: Decimal
     reason: str
@@ -52,6 +79,10 @@ class RoundGroup:
     evidence: EvidenceView
     rows: Sequence[RecommendationLine]
 
+    @property
+    def has_proposals(self) -> bool:
+        return any(row.can_decide for row in self.rows)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecommendationsContext(Context):
@@ -68,6 +99,8 @@ class RecommendationsContext(Context):
         target_unit: of predictions and their spread.
         remaining: what is left of the budget, None without one.
         currency: of costs and budget.
+        selected: ids that were selected when a decision was refused; they stay selected.
+        reason: what was written then.
     """
 
     template: ClassVar[str] = "recommendations.html"
@@ -81,3 +114,5 @@ class RecommendationsContext(Context):
     target_unit: str
     remaining: Decimal | None
     currency: str
+    selected: Collection[int]
+    reason: str

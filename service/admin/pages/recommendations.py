@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -12,9 +13,9 @@ from fastapi.responses import HTMLResponse
 from service.acquisitions import service as acquisitions
 from service.admin.contexts.base import Filter
 from service.admin.contexts.recommendations import RecommendationLine, RecommendationsContext, RoundGroup
-from service.admin.formats import digits_for, feature_value, number, quantity, words
+from service.admin.formats import words
+from service.admin.pages.recommendation_lines import lines
 from service.admin.pages.run_lines import round_result
-from service.admin.pages.value_lines import sample_name
 from service.admin.pages.wording import evidence_view, target_name
 from service.admin.paging import last_page, pager
 from service.admin.rendering import frame, page
@@ -22,13 +23,13 @@ from service.backtests import service as backtests
 from service.backtests.schemas import EvidenceRead
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import CampaignSummary
-from service.database.models import AcquisitionRound, Campaign, Recommendation
+from service.database.models import AcquisitionRound, Campaign
 from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.lifecycles import RecommendationStatus
+from service.maps import service as maps
 
 router = APIRouter(route_class=GuardedRoute)
 PAGE_SIZE = 50
-FEATURES_SHOWN = 4
 
 
 def recommendations_url(campaign_id: int, status: str = "", page_number: int = 1) -> str:
@@ -48,20 +49,30 @@ def show_recommendations(
     status: RecommendationStatus | None = None,
     page_number: Annotated[int, Query(alias="page", ge=1)] = 1,
 ) -> HTMLResponse:
-    summary = campaigns.summary(session, campaign)
+    return page(request, table(request, session, campaign, View(status, page_number)))
+
+
+@dataclass(frozen=True)
+class View:
+    """Which part of the table is shown, and what a refused decision had selected and said."""
+
+    status: RecommendationStatus | None = None
+    page_number: int = 1
+    selected: Collection[int] = ()
+    reason: str = ""
+
+
+def table(request: Request, session: SessionDep, campaign: Campaign, view: View) -> RecommendationsContext:
+    """The page's context."""
+    summary, status = campaigns.summary(session, campaign), view.status
     counts = summary.recommendations
     total = counts.get(status.value, 0) if status else sum(counts.values())
-    page_number = min(
-        page_number, last_page(total, PAGE_SIZE)
-    )  # the last row of a page may just have been decided
-    found = acquisitions.by_round(
-        session, campaign, status=status, offset=(page_number - 1) * PAGE_SIZE, limit=PAGE_SIZE
-    )
-    evidence = backtests.newest_evidence(session, campaign.id)
+    # The last row of a page may just have been decided.
+    page_number = min(view.page_number, last_page(total, PAGE_SIZE))
     path, query = recommendations_url(campaign.id), {"status": status.value} if status else {}
-    context = RecommendationsContext(
+    return RecommendationsContext(
         frame=frame(request, "Recommendations", section="recommendations", campaign=campaign),
-        groups=[_group(round_, rows, campaign, evidence) for round_, rows in found],
+        groups=_groups(session, campaign, status, page_number),
         filters=_filters(campaign.id, summary, status),
         status=status.value if status else "",
         page=page_number,
@@ -70,8 +81,20 @@ def show_recommendations(
         target_unit=campaign.target["unit"],
         remaining=summary.remaining,
         currency=campaign.currency,
+        selected=view.selected,
+        reason=view.reason,
     )
-    return page(request, context)
+
+
+def _groups(
+    session: SessionDep, campaign: Campaign, status: RecommendationStatus | None, page_number: int
+) -> list[RoundGroup]:
+    found = acquisitions.by_round(
+        session, campaign, status=status, offset=(page_number - 1) * PAGE_SIZE, limit=PAGE_SIZE
+    )
+    evidence = backtests.newest_evidence(session, campaign.id)
+    half_widths = maps.half_widths(session, [row for _, rows in found for row in rows])
+    return [_group(round_, lines(rows, campaign, half_widths), campaign, evidence) for round_, rows in found]
 
 
 def _filters(
@@ -94,11 +117,10 @@ def _filters(
 
 def _group(
     round_: AcquisitionRound,
-    rows: Sequence[Recommendation],
+    rows: Sequence[RecommendationLine],
     campaign: Campaign,
     evidence: Callable[[str], EvidenceRead],
 ) -> RoundGroup:
-    digits = digits_for([row.components.get("information") or 0.0 for row in rows])
     return RoundGroup(
         id=round_.id,
         created_at=round_.created_at,
@@ -106,37 +128,5 @@ def _group(
         strategy=words(acquisitions.strategy_of(round_)),
         result=round_result(round_.metrics or {}, campaign.target["unit"], campaign.currency),
         evidence=evidence_view(evidence(acquisitions.strategy_of(round_))),
-        rows=[_line(row, campaign, digits) for row in rows],
+        rows=rows,
     )
-
-
-def _line(row: Recommendation, campaign: Campaign, digits: int) -> RecommendationLine:
-    components = row.components
-    last_change = row.history[-1] if row.history else None
-    return RecommendationLine(
-        id=row.id,
-        rank=row.rank,
-        name=sample_name(row.sample),
-        source=row.sample.source.name,
-        arm=row.arm,
-        features=_key_features(row, campaign),
-        predicted=components.get("predicted"),
-        predicted_std=components.get("predicted_std"),
-        information=number(components.get("information"), digits),
-        cost=row.acquisition_cost,
-        lead_time_hours=row.sample.source.lead_time_hours,
-        reason=row.reason,
-        status=row.status,
-        is_late=row.is_late,
-        note=f"{last_change.actor}: {last_change.reason}" if last_change and last_change.reason else "",
-        changed_at=row.changed_at,
-    )
-
-
-def _key_features(row: Recommendation, campaign: Campaign) -> list[tuple[str, str]]:
-    """Those that define the target domain, then the first ones of the schema; name and value with unit."""
-    units = {feature["name"]: feature.get("unit", "1") for feature in campaign.feature_schema}
-    wanted = [condition["feature"] for condition in campaign.target_domain.get("conditions", [])]
-    names = list(dict.fromkeys([*wanted, *units]))[:FEATURES_SHOWN]
-    values = row.sample.planned_features
-    return [(quantity(name, units[name]), feature_value(values.get(name), units[name])) for name in names]

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from service.admin.contexts.samples import Fact, ReviewsContext, SuspectCard
 from service.admin.formats import number, words
-from service.admin.pages.decisions import QUEUE, decision_line, forms_of
+from service.admin.pages.review_decisions import QUEUE, decision_line, forms_of
 from service.admin.pages.value_lines import sample_name
 from service.admin.paging import last_page, pager
 from service.admin.rendering import frame, page

@@ -18,7 +18,7 @@ from service.admin.contexts.samples import (
 )
 from service.admin.formats import NONE, feature_value, number, quantity, words
 from service.admin.pages.charts import short
-from service.admin.pages.decisions import decision_line, forms_of
+from service.admin.pages.review_decisions import decision_line, forms_of
 from service.admin.pages.value_lines import sample_name
 from service.admin.pages.wording import target_name
 from service.admin.rendering import frame, page

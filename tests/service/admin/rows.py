@@ -204,6 +204,12 @@ def _recommendation(round_: AcquisitionRound, sample: Sample, rank: int) -> dict
             "predicted": 26.34,
             "predicted_std": 1.22,
             "relevance": 1.0,
+            "price_share": 0.3,
+            "gain_share": 0.25,
+            "neighbours": [
+                {"sample_id": 1, "name": "T-0", "distance": 0.42, "target": 24.0, "data_weight": 1.0},
+                {"sample_id": 4, "name": "T-3", "distance": 1.2, "target": 27.0, "data_weight": 0.2},
+            ],
         },
         "reason": f"Reason number {rank}.",
         "arm": Arm.CONTROL if is_control else Arm.CHOSEN,

@@ -1,11 +1,15 @@
+from collections.abc import Sequence
+
+import httpx
 import pytest
+from bs4 import BeautifulSoup
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
 from service.acquisitions import service as acquisitions
 from service.database.engine import unit_of_work
 from service.lifecycles import RecommendationStatus
-from tests.service.admin.html import flash_after, soup_of, text_of
+from tests.service.admin.html import soup_of, text_of
 from tests.service.admin.rows import Rows, add_campaign
 
 
@@ -23,14 +27,41 @@ def status_of(store: sessionmaker[Session], recommendation_id: int) -> tuple[str
 def test_row_says_what_why_and_for_how_much(dashboard: TestClient, rows: Rows) -> None:
     first = soup_of(dashboard, url_of(rows)).select("table.recommendations tbody")[0]
     cells = [text_of(cell) for cell in first.tr.select("td")]
-    assert cells[:7] == ["1", "D-0 full vehicle", "26.34 ± 1.22", "0.210", "300,000", "42 days", "proposed"]
-    detail = text_of(first.select_one(".detail"))
-    assert detail == "test mass 2,310 kg impact speed 56.3 km/h model year 2026 Reason number 1."
+    assert cells[1:3] == ["1", "D-0 full vehicle"]
+    assert cells[4:] == ["26.34 ± 1.22 g", "300,000", "42 days", "proposed"]
+    assert text_of(first.select_one(".detail")) == (
+        "test mass 2,310 kg impact speed 56.3 km/h model year 2026 Reason number 1. Nearest tests "
+        "T-0 close (0.42 sd), 24.00 g T-3 far off (1.20 sd), 27.00 g its label is doubted"
+    )
+
+
+def test_bars_are_as_long_as_the_components(dashboard: TestClient, rows: Rows) -> None:
+    second = soup_of(dashboard, url_of(rows)).select("table.recommendations tbody")[1]
+    bars = [(text_of(bar), bar.select_one(".value")["width"]) for bar in second.select(".bars li")]
+    assert bars == [
+        ("Information 0.105 g²", "50.0%"),
+        ("Relevance × 1.00", "50.0%"),
+        ("Label trust 0.60", "30.0%"),
+        ("Price 30 %", "30.0%"),
+    ]
 
 
 def test_heads_carry_units(dashboard: TestClient, rows: Rows) -> None:
     heads = [text_of(head) for head in soup_of(dashboard, url_of(rows)).select("thead th")]
-    assert heads[2:6] == ["Predicted ROLC (g)", "Information", "Cost (USD)", "Lead time"]
+    assert heads[1:] == [
+        "Rank", "Design", "Why here", "Predicted ROLC (g)", "Cost (USD)", "Lead time", "Status",
+    ]  # fmt: skip
+
+
+def test_ranking_can_be_taken_away_in_three_formats(dashboard: TestClient, rows: Rows) -> None:
+    links = [link["href"] for link in soup_of(dashboard, url_of(rows)).select(".export a")]
+    base = f"/api/v1/acquisition-rounds/{rows.round_id}/ranking:export?format="
+    assert links == [base + name for name in ("csv", "parquet", "ndjson")]
+
+
+def test_a_random_design_says_why_it_is_there(dashboard: TestClient, rows: Rows) -> None:
+    second = soup_of(dashboard, url_of(rows)).select("table.recommendations tbody")[1]
+    assert "Drawn at random, one of 5." in text_of(second.select_one(".detail"))
 
 
 def test_control_arm_is_marked(dashboard: TestClient, rows: Rows) -> None:
@@ -48,69 +79,126 @@ def test_round_shows_its_gain_and_evidence(dashboard: TestClient, rows: Rows) ->
     assert "not enough data" in text
 
 
+def decide(
+    client: TestClient, rows: Rows, decision: str, ids: Sequence[object], **more: str
+) -> httpx.Response:
+    form = {"decision": decision, "ids": [str(key) for key in ids], **more}
+    return client.post(f"{url_of(rows)}/decide", data=form)
+
+
+def decided(client: TestClient, rows: Rows, decision: str, ids: Sequence[object], **more: str) -> str:
+    """The message after a decision that went through."""
+    response = decide(client, rows, decision, ids, **more)
+    assert response.status_code == 303, response.text
+    return text_of(soup_of(client, response.headers["location"]).select_one(".flash.ok"))
+
+
 def test_approve_commits_money_and_says_so_once(
     dashboard: TestClient, store: sessionmaker[Session], rows: Rows
 ) -> None:
     first = rows.recommendation_ids[0]
-    address, kind, text = flash_after(dashboard, f"/recommendations/{first}/approve")
-    assert address == f"{url_of(rows)}#recommendation-{first}"
-    assert (kind, text) == ("ok", "Approved D-0: 300,000 USD committed, 700,000 USD of the budget left.")
+    text = decided(dashboard, rows, "approve", [first])
+    assert text == "Approved D-0: 300,000 USD committed, 700,000 USD of the budget left."
     assert status_of(store, first)[0] == "approved"
     soup = soup_of(dashboard, url_of(rows))
     assert soup.select_one(".flash") is None
     assert "700,000 USD of the budget left." in text_of(soup.hgroup)
-    assert soup.select_one(f"#recommendation-{first} form") is None
+    assert soup.select_one(f"#recommendation-{first} input") is None
+
+
+def test_three_are_approved_together(dashboard: TestClient, store: sessionmaker[Session], rows: Rows) -> None:
+    ids = rows.recommendation_ids[:3]
+    text = decided(dashboard, rows, "approve", ids, reason="Agreed on Monday.")
+    assert text == "Approved 3 designs: 900,000 USD committed, 100,000 USD of the budget left."
+    assert [status_of(store, key) for key in ids] == [("approved", "Agreed on Monday.")] * 3
+
+
+def test_all_or_none_is_approved(dashboard: TestClient, store: sessionmaker[Session], rows: Rows) -> None:
+    """The money is enough for three of four."""
+    ids = rows.recommendation_ids[:4]
+    response = decide(dashboard, rows, "approve", ids, reason="All of them.")
+    soup = BeautifulSoup(response.text, "html.parser")
+    assert response.status_code == 409
+    assert "100,000.00 are left of the budget" in text_of(soup.select_one(".flash.error"))
+    assert [status_of(store, key)[0] for key in ids] == ["proposed"] * 4
+    assert [int(box["value"]) for box in soup.select("input[name=ids][checked]")] == ids
+    assert soup.select_one("input[name=reason]")["value"] == "All of them."
+
+
+def test_a_stale_tab_loses_nothing(dashboard: TestClient, store: sessionmaker[Session], rows: Rows) -> None:
+    """Somebody else rejects one of three: the page comes back fresh, with the other two selected."""
+    ids = rows.recommendation_ids[:3]
+    with unit_of_work(store) as session:
+        rejected = RecommendationStatus.REJECTED
+        acquisitions.change(session, ids[1], rejected, actor="colleague", reason="No body left.")
+    response = decide(dashboard, rows, "approve", ids, reason="Agreed.")
+    soup = BeautifulSoup(response.text, "html.parser")
+    assert response.status_code == 409
+    message = text_of(soup.select_one(".flash.error"))
+    assert message == (
+        "Somebody was faster: D-1 is rejected and cannot become approved. Nothing was changed."
+    )
+    assert [int(box["value"]) for box in soup.select("input[name=ids][checked]")] == [ids[0], ids[2]]
+    assert "colleague: No body left." in text_of(soup.select_one(f"#recommendation-{ids[1]}"))
+    assert [status_of(store, key)[0] for key in ids] == ["proposed", "rejected", "proposed"]
 
 
 def test_decision_returns_to_filter_and_page(dashboard: TestClient, rows: Rows) -> None:
-    form = {"status": "proposed", "page": "2"}
-    response = dashboard.post(f"/recommendations/{rows.recommendation_ids[0]}/approve", data=form)
-    assert response.headers["location"].startswith(f"{url_of(rows)}?status=proposed&page=2#")
+    response = decide(dashboard, rows, "approve", rows.recommendation_ids[:1], status="proposed", page="2")
+    assert response.headers["location"] == f"{url_of(rows)}?status=proposed&page=2"
 
 
-@pytest.mark.parametrize("form", [{"status": "//evil.example"}, {"page": "x"}, {"page": "9" * 5000}])
+@pytest.mark.parametrize("form", [{"status": "//evil.example"}, {"page": "x"}, {"page": "0"}])
 def test_decision_never_returns_elsewhere(dashboard: TestClient, rows: Rows, form: dict[str, str]) -> None:
-    response = dashboard.post(f"/recommendations/{rows.recommendation_ids[0]}/approve", data=form)
-    assert response.status_code == 303
-    assert response.headers["location"].startswith(f"{url_of(rows)}#")
+    response = decide(dashboard, rows, "approve", rows.recommendation_ids[:1], **form)
+    assert (response.status_code, response.headers["location"]) == (303, url_of(rows))
 
 
 def test_reject_keeps_the_reason(dashboard: TestClient, store: sessionmaker[Session], rows: Rows) -> None:
     first = rows.recommendation_ids[0]
-    _, kind, text = flash_after(dashboard, f"/recommendations/{first}/reject", {"reason": " No body left. "})
-    assert (kind, text) == ("ok", "Rejected D-0; a later round may propose it again.")
+    text = decided(dashboard, rows, "reject", [first], reason=" No body left. ")
+    assert text == "Rejected D-0; a later round may propose it again."
     assert status_of(store, first) == ("rejected", "No body left.")
     row = soup_of(dashboard, url_of(rows, "?status=rejected")).select_one(f"#recommendation-{first}")
     assert "local: No body left." in text_of(row)
 
 
-@pytest.mark.parametrize("reason", [None, "", "   ", "\x00", "x" * 2001])
+@pytest.mark.parametrize("reason", ["", "   ", "\x00", "x" * 2001])
 def test_reject_without_a_usable_reason_changes_nothing(
-    dashboard: TestClient, store: sessionmaker[Session], rows: Rows, reason: str | None
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows, reason: str
 ) -> None:
-    first = rows.recommendation_ids[0]
-    form = {} if reason is None else {"reason": reason}
-    _, kind, text = flash_after(dashboard, f"/recommendations/{first}/reject", form)
-    assert kind == "error"
-    assert text.startswith("Nothing was rejected: give a reason")
-    assert status_of(store, first)[0] == "proposed"
+    ids = rows.recommendation_ids[:2]
+    response = decide(dashboard, rows, "reject", ids, reason=reason)
+    assert response.status_code == 422
+    assert "Nothing was rejected: give a reason" in response.text
+    assert [status_of(store, key)[0] for key in ids] == ["proposed"] * 2
 
 
-def test_budget_is_kept(dashboard: TestClient, store: sessionmaker[Session], rows: Rows) -> None:
-    answers = [
-        flash_after(dashboard, f"/recommendations/{key}/approve") for key in rows.recommendation_ids[:4]
-    ]
-    assert [kind for _, kind, _ in answers] == ["ok", "ok", "ok", "error"]
-    assert "100,000.00 are left of the budget" in answers[3][2]
-    assert status_of(store, rows.recommendation_ids[3])[0] == "proposed"
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"decision": "approve"}, "Nothing was selected."),
+        ({"decision": "approve", "ids": ["x", "9" * 40, "-1"]}, "Nothing was selected."),
+        ({"decision": "order", "ids": ["1"]}, "Nothing was decided"),
+        ({"ids": ["1"]}, "Nothing was decided"),
+    ],
+)
+def test_a_forged_decision_is_refused(
+    dashboard: TestClient, rows: Rows, form: dict[str, list[str] | str], words: str
+) -> None:
+    response = dashboard.post(f"{url_of(rows)}/decide", data=form)
+    assert response.status_code == 422
+    assert words in response.text
 
 
-def test_second_decision_is_refused(dashboard: TestClient, rows: Rows) -> None:
-    first = rows.recommendation_ids[0]
-    flash_after(dashboard, f"/recommendations/{first}/approve")
-    _, kind, text = flash_after(dashboard, f"/recommendations/{first}/reject", {"reason": "changed my mind"})
-    assert kind == "error"
-    assert "cannot become rejected" in text
+def test_a_design_of_another_campaign_is_not_decided(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    other = add_campaign(store)
+    response = decide(dashboard, rows, "approve", [rows.recommendation_ids[0], other.recommendation_ids[0]])
+    assert response.status_code == 404
+    assert status_of(store, rows.recommendation_ids[0])[0] == "proposed"
+    assert status_of(store, other.recommendation_ids[0])[0] == "proposed"
 
 
 @pytest.mark.parametrize(
@@ -121,22 +209,18 @@ def test_second_decision_is_refused(dashboard: TestClient, rows: Rows) -> None:
         {"sec-fetch-site": "", "origin": "http://evil.example"},
     ],
 )
-@pytest.mark.parametrize("action", ["approve", "reject"])
 def test_another_sites_form_is_refused(
-    dashboard: TestClient, store: sessionmaker[Session], rows: Rows, headers: dict[str, str], action: str
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows, headers: dict[str, str]
 ) -> None:
     first = rows.recommendation_ids[0]
     if not headers["sec-fetch-site"]:
         del dashboard.headers["sec-fetch-site"]
         headers = {"origin": headers["origin"]}
-    response = dashboard.post(f"/recommendations/{first}/{action}", data={"reason": "x"}, headers=headers)
+    form = {"decision": "approve", "ids": [str(first)]}
+    response = dashboard.post(f"{url_of(rows)}/decide", data=form, headers=headers)
     assert response.status_code == 403
     assert "The request comes from another site." in response.text
     assert status_of(store, first)[0] == "proposed"
-
-
-def test_unknown_recommendation_is_not_found(dashboard: TestClient) -> None:
-    assert dashboard.post("/recommendations/999/approve").status_code == 404
 
 
 def test_filter_counts_and_shows_one_status(

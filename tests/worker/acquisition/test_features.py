@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from worker.acquisition.errors import InvalidProblemError
-from worker.acquisition.features import draw_sketch, gradient_features
+from worker.acquisition.features import draw_sketch, gradient_features, hidden_contributions
 from worker.lossval.network import EnsembleNetwork
 
 
@@ -114,3 +114,12 @@ def test_a_classifier_and_an_empty_sketch_are_refused() -> None:
         draw_sketch(classifier, 16, torch.Generator())
     with pytest.raises(InvalidProblemError, match="sketch_dimension is 0; set it"):
         draw_sketch(tiny_network(), 0, torch.Generator())
+
+
+def test_hidden_contributions_add_up_to_the_output_of_each_member() -> None:
+    network, X = tiny_network(), random_rows(6)
+    contributions = hidden_contributions(network, X).reshape(6, network.members, 5)
+    with torch.no_grad():
+        outputs = network(X).squeeze(-1).T
+        sums = contributions.sum(2) + network.biases[-1].flatten()
+    assert torch.allclose(sums, outputs)

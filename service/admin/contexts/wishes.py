@@ -1,0 +1,62 @@
+"""Designs that people inject into the next round, or veto."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from service.admin.contexts.base import Context, Frame
+from service.admin.contexts.recommendation import FeatureInput
+from service.vocabulary import WishKind
+
+
+@dataclass(frozen=True)
+class WishLine:
+    """A wish that stands."""
+
+    id: int
+    name: str
+    kind: WishKind
+    source: str
+    cost: Decimal
+    features: Sequence[tuple[str, str]]
+    reason: str
+    actor: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class SourceChoice:
+    """A source that a new design may come from."""
+
+    name: str
+    cost: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class WishesContext(Context):
+    """The page of wishes.
+
+    Attributes:
+        frame: the layout's needs.
+        injected: what goes into the next round, oldest first.
+        vetoed: what goes into none, oldest first.
+        injected_cost: money of all that is injected.
+        currency: of costs.
+        sources: for a new design.
+        features: inputs of a new design.
+        typed: texts of a form that was refused, by field.
+    """
+
+    template: ClassVar[str] = "wishes.html"
+    frame: Frame
+    injected: Sequence[WishLine]
+    vetoed: Sequence[WishLine]
+    injected_cost: Decimal
+    currency: str
+    sources: Sequence[SourceChoice]
+    features: Sequence[FeatureInput]
+    typed: dict[str, str]
