@@ -44,10 +44,10 @@ def belongs(model: type[Base], campaign_ids: Collection[int]) -> ColumnElement[b
         return Campaign.id.in_(campaign_ids)
     if "campaign_id" in model.__table__.columns:
         return _column(model, "campaign_id").in_(campaign_ids)
-    for name, parent in _parents(model):
+    for name, parent, referred in _parents(model):
         among = belongs(parent, campaign_ids)
         if among is not None:
-            return _column(model, name).in_(select(_column(parent, "id")).where(among))
+            return _column(model, name).in_(select(_column(parent, referred)).where(among))
     return None
 
 
@@ -57,16 +57,16 @@ def _column(model: type[Base], name: str) -> ColumnElement[int]:
 
 
 @cache
-def _parents(model: type[Base]) -> list[tuple[str, type[Base]]]:
-    """(attribute, model) of the foreign keys that every row of the table has."""
+def _parents(model: type[Base]) -> list[tuple[str, type[Base], str]]:
+    """(attribute, model, its attribute) of the foreign keys that every row of the table has."""
     kinds = {mapper.local_table: mapper.class_ for mapper in Base.registry.mappers}
     mapper: Mapper[Base] = model.__mapper__
     return [
-        (mapper.get_property_by_column(column).key, kinds[key.column.table])
+        (mapper.get_property_by_column(column).key, kinds[key.column.table], key.column.name)
         for column in mapper.local_table.columns
         if not column.nullable
         for key in sorted(column.foreign_keys, key=lambda key: key.target_fullname)
-        if key.column.table is not mapper.local_table and key.column.name == "id"
+        if key.column.table is not mapper.local_table
     ]
 
 
