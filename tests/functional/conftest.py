@@ -52,35 +52,41 @@ def headers() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def locked_api(
+def api_settings(
     engines: EmbeddedEngines,
     administrator: psycopg.Connection,
     template_database: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[str]:
-    """The address of the web process alone, closed by a key: what is asked for here waits in the queue."""
+) -> Iterator[Settings]:
+    """Database, broker and folder of `locked_api`."""
     name = f"functional_{uuid4().hex}"
     administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
     folder = tmp_path_factory.mktemp("api")
-    environment = (
-        os.environ
-        | {
-            "CRASHSCOUT_DATABASE_URL": database_named(engines, name),
-            "CRASHSCOUT_BROKER_URL": engines.broker_url,
-            "CRASHSCOUT_FILES_DIR": str(folder / "files"),
-            "CRASHSCOUT_API_KEY": API_KEY,
-        }
-        | dict.fromkeys(_RATES, "10000000")
-    )  # generated requests come in hundreds a second
+    url = database_named(engines, name)
+    yield Settings(_env_file=None, database_url=url, broker_url=engines.broker_url, files_dir=folder)
+    administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def locked_api(api_settings: Settings) -> Iterator[str]:
+    """The address of the web process alone, closed by a key: what is asked for here waits in the queue."""
+    assert api_settings.files_dir
+    environment = os.environ | {
+        "CRASHSCOUT_DATABASE_URL": api_settings.database_url,
+        "CRASHSCOUT_BROKER_URL": api_settings.broker_url,
+        "CRASHSCOUT_FILES_DIR": str(api_settings.files_dir),
+        "CRASHSCOUT_API_KEY": API_KEY,
+    }
+    environment |= dict.fromkeys(_RATES, "10000000")  # generated requests come in hundreds a second
     port = free_port()
-    child = Child("api", ["api", "--port", str(port)], folder / "api.log", environment)
+    log = api_settings.files_dir / "api.log"
+    child = Child("api", ["api", "--port", str(port)], log, environment)
     try:
         _wait_for(child, f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
     finally:
         child.process.terminate()
         child.process.wait(60)
-        administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _wait_for(child: Child, url: str) -> None:
