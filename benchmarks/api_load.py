@@ -116,7 +116,7 @@ def measure(api: RunningApi, key: str, rate: float, seconds: float, candidates: 
     headers = {"authorization": f"Bearer {key}"}
 
     async def run() -> tuple[dict[str, list[float]], float]:
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=200, keepalive_expiry=2)
         async with httpx.AsyncClient(
             base_url=f"{api.url}/api/v1", headers=headers, limits=limits, timeout=60
         ) as client:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,8 +18,6 @@ from service.accounts.principals import Authenticated, PrincipalInfo
 from service.campaigns import service as campaigns
 from service.contract import without_colons
 from service.credentials import credentials_of
-from service.database.campaign_limits import limit
-from service.database.engine import unit_of_work
 from service.database.models import Campaign
 from service.errors import AuthenticationError, ForbiddenError
 from service.logs import logged_as
@@ -101,14 +99,13 @@ def still_reads(request: Request, campaign_id: int) -> bool:
     return Scope.READ in principal.scopes and (own is None or campaign_id in own)
 
 
-def _session(request: Request, principal: Principal) -> Iterator[Session]:
+async def _session(request: Request, principal: Principal) -> AsyncIterator[Session]:
     """The session that `manners.guard` opened around the route, whose commit is its own; else a new one."""
     around: Session | None = getattr(request.state, "session", None)
     if around is not None:
         yield around
         return
-    with unit_of_work(request.app.state.sessions) as session:
-        limit(session, principal.campaign_ids)
+    async with guard.transaction(request, principal) as session:
         yield session
 
 

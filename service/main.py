@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from service.audit.routes import router as audit
 from service.backtests.routes import router as backtests
 from service.campaigns.routes import library_router as feature_schemas
 from service.campaigns.routes import router as campaigns
-from service.database.engine import make_engine, make_session_factory
+from service.database.engine import TRANSACTIONS, make_engine, make_session_factory
 from service.dependencies import principal_of, refuse_cross_site
 from service.events.routes import router as events
 from service.events.stream import EventStreams
@@ -135,6 +136,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     app.state.engine = make_engine(settings.database_url, statement_timeout_s=settings.statement_timeout_s)
     app.state.sessions = make_session_factory(app.state.engine)
+    app.state.transactions = asyncio.Semaphore(TRANSACTIONS)
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
     app.state.authenticator = Authenticator(app.state.sessions, settings)

@@ -8,17 +8,23 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
+# Connections of one process: transactions of requests take `TRANSACTIONS` of them at most, which leaves some for
+# short looks beside them (who asks, what a stream has to tell).
+POOL_SIZE = 10
+MOST_OVERFLOW = 10
+TRANSACTIONS = 12
 # Seconds after which a statement is given up: a request must not hang on a lock for ever.
 STATEMENT_TIMEOUT_S = 60
 
 
 def make_engine(
-    database_url: str, *, pool_size: int = 10, statement_timeout_s: int = STATEMENT_TIMEOUT_S
+    database_url: str, *, pool_size: int = POOL_SIZE, statement_timeout_s: int = STATEMENT_TIMEOUT_S
 ) -> Engine:
     """An engine for one process; create it after any fork. Its errors do not show what was sent: it may be secret."""
     return create_engine(
         database_url,
         pool_size=pool_size,
+        max_overflow=MOST_OVERFLOW,
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={"options": f"-c statement_timeout={statement_timeout_s * 1000} -c timezone=UTC"},

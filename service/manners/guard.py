@@ -7,9 +7,11 @@ and that `SessionDep` hands to the route: what is kept of its answer is committe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 
-from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from anyio import CancelScope
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
@@ -75,6 +77,33 @@ async def answered(request: Request, principal: PrincipalInfo, handle: Handler) 
         await request.close()  # the files of a form that no route came to read
 
 
+@asynccontextmanager
+async def transaction(request: Request, principal: PrincipalInfo) -> AsyncIterator[Session]:
+    """A unit of work that sees the principal's campaigns; it waits for its turn without a thread or a connection.
+
+    A transaction goes from thread to thread. Were there more of them than connections, those that wait for one
+    could take all threads from those that have one, and nobody would go on.
+    """
+    state = request.app.state
+    async with state.transactions, _off_the_loop(unit_of_work(state.sessions)) as session:
+        limit(session, principal.campaign_ids)
+        yield session
+
+
+@asynccontextmanager
+async def _off_the_loop(work: AbstractContextManager[Session]) -> AsyncIterator[Session]:
+    """A unit of work that ends in a thread; it begins here, because it does nothing before its first statement."""
+    session = work.__enter__()
+    try:
+        yield session
+    except BaseException as error:
+        with CancelScope(shield=True):  # whoever went away: the connection is given back
+            await run_in_threadpool(work.__exit__, type(error), error, error.__traceback__)
+        raise
+    with CancelScope(shield=True):
+        await run_in_threadpool(work.__exit__, None, None, None)
+
+
 async def _in_one_transaction(
     request: Request,
     principal: PrincipalInfo,
@@ -82,14 +111,14 @@ async def _in_one_transaction(
     asked: Asked | None,
     resource: versions.Resource | None,
 ) -> Response:
-    sessions = request.app.state.sessions
-    async with contextmanager_in_threadpool(unit_of_work(sessions)) as session:
-        limit(session, principal.campaign_ids)
+    async with transaction(request, principal) as session:
         request.state.session = session
         before = await run_in_threadpool(_before, session, request, asked, resource)
         if isinstance(before, Response):
             return before
         response = await handle(request)
+        if request.method in READS:
+            return _after(session, request, response, asked, before)  # no statement: the version is known
         return await run_in_threadpool(_after, session, request, response, asked, before)
 
 
@@ -152,7 +181,8 @@ def _after(
     body = getattr(response, "body", None)
     if not isinstance(body, bytes):  # a stream: nothing to tag, and nothing that could be kept
         return response
-    session.flush()  # the version below is that of the changed row
+    if request.method not in READS:
+        session.flush()  # the version below is that of the changed row
     tag = _tag(session, request, response, body, version)
     if tag is not None:
         response.headers["ETag"] = tag

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
@@ -10,9 +11,10 @@ from starlette.testclient import TestClient
 from service.accounts import service as accounts
 from service.accounts.schemas import ApiKeyCreate, UserCreate
 from service.database.engine import unit_of_work
+from service.main import create_app
 from service.settings import Settings
 from service.vocabulary import Role, Scope
-from tests.support import open_client
+from tests.support import client_of
 
 CONFIGURED = "k3y-of-the-tests-0123456789"
 SECRET = "s3cret-of-the-tests-0123456789"
@@ -24,10 +26,16 @@ def closed_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"api_key": SecretStr(CONFIGURED), "secret_key": SecretStr(SECRET)})
 
 
-@pytest.fixture
-def closed(closed_settings: Settings) -> Iterator[TestClient]:
+@pytest.fixture(scope="session")
+def counted_application() -> FastAPI:
     """An application of its own: routes may be counted on it."""
-    with open_client(closed_settings) as running:
+    return create_app(Settings(_env_file=None))
+
+
+@pytest.fixture
+def closed(counted_application: FastAPI, closed_settings: Settings) -> Iterator[TestClient]:
+    counted_application.state.settings = closed_settings
+    with client_of(counted_application) as running:
         running.follow_redirects = False
         yield running
 

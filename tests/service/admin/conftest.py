@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
-from service.main import create_app
 from service.settings import Settings
 from tests.service.admin.rows import Rows, add_campaign
 
@@ -17,11 +17,11 @@ def dashboard_settings(database_url: str, broker_url: str) -> Settings:
 
 
 @pytest.fixture
-def dashboard(dashboard_settings: Settings) -> Iterator[TestClient]:
-    app = create_app(dashboard_settings)
+def dashboard(application: FastAPI, dashboard_settings: Settings) -> Iterator[TestClient]:
+    application.state.settings = dashboard_settings
     headers = {"accept": "text/html", "sec-fetch-site": "same-origin"}
     with TestClient(
-        app,
+        application,
         base_url="http://localhost",
         headers=headers,
         raise_server_exceptions=False,
