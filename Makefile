@@ -58,7 +58,7 @@ browser: ## Chromium for the browser tests (Debian or Ubuntu; needs root)
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 
 test: lint ## Linters, contracts and all tests on a real Postgres and Redis
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 $(ARGS)
 
 test-fuzz: setup-dev ## 10,000 damaged crash-test files through all readers (test has 500); ARGS=-s shows the outcomes
 	FUZZ_FILES=10000 $(BIN)/pytest tests/service/ingest/test_fuzz.py $(ARGS)

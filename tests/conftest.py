@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from sqlalchemy import make_url
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from service.embedded import EmbeddedEngines
 from service.main import create_app
@@ -21,6 +23,18 @@ from service.settings import Settings
 from tests.support import client_of
 
 TEMPLATE = "crashscout_template"
+
+
+class OneAtATime(LoadFileScheduling):
+    """Two cores share the tests file by file (`pytest -n 2`); what starts whole processes runs on one of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        machine = nodeid.startswith(("tests/functional/", "tests/browser/"))
+        return "whole processes" if machine else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneAtATime:
+    return OneAtATime(config, log)
 
 
 def pytest_configure() -> None:
