@@ -15,6 +15,17 @@ from tests.support import create_campaign, psycopg_url
 
 NOWHERE = 10**9
 Keys = Callable[..., dict[str, str]]
+# A stream that opens never ends; the others also tell of a row that has nothing of the kind yet.
+OWN_404 = (
+    "/events",
+    "/map",
+    "/curves",
+    "/assessment",
+    "/serving-surrogate",
+    "/promotion-gate",
+    "/map/points",
+    "/scores/{token:part}",
+)
 
 
 @pytest.fixture
@@ -36,7 +47,7 @@ def routes(client: TestClient) -> list[Route]:
 
 
 def test_the_walk_sees_the_api_the_pages_and_the_streams(closed: TestClient) -> None:
-    paths = {route.path for route in routes_of(closed.app)}
+    paths = {route.path.replace(":part}", "}") for route in routes_of(closed.app)}
     assert {"/api/v1/campaigns/{campaign_id}/events", "/metrics", "/api/v1/openapi.json", "/logout"} <= paths
     documented = closed.app.openapi()["paths"]
     assert set(documented) <= paths
@@ -88,9 +99,11 @@ def test_another_campaign_does_not_exist(
             answer = route.call(closed, row_id, **limited)
             assert answer.status_code == 404, (route.name, answer.status_code, answer.text)
             checks["404"] += 1
-            if route.method == "GET" and not route.path.endswith("/events"):  # a stream that opens never ends
+            if route.method == "GET" and not route.path.endswith(OWN_404):
                 assert route.call(closed, row_id, **unlimited).status_code != 404, route.name
-        elif route.scope is Scope.ADMIN:
+        elif (
+            route.scope is Scope.ADMIN and "/audit-events" not in route.path
+        ):  # those tell of the own campaigns
             assert route.call(closed, 1, **limited).status_code == 403, route.name
             checks["403 as it concerns all campaigns"] += 1
 

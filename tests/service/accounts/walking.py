@@ -35,6 +35,12 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "reject": {"data": {"reason": "no body left"}},
     "create_sample": {"json": sample_document()},
+    "confirm_label": {"json": {"reason": "no body left"}},
+    "dismiss_doubt": {"json": {"reason": "no body left"}},
+    "retest_sample": {"json": {"reason": "no body left"}},
+    "veto_sample": {"json": {"reason": "no body left"}},
+    "correct_label": {"json": {"reason": "no body left", "target": 26.5}},
+    "make_wishes": {"json": {"kind": "inject", "sample_ids": [1], "reason": "no body left"}},
 }  # fmt: skip
 
 

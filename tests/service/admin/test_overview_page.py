@@ -91,7 +91,7 @@ def test_what_waits_comes_most_urgent_first(
     found = tasks(overview(dashboard, story.campaign_id))
     assert found[0] == "The newest backtest has failed: see why"
     assert found[1].startswith(f"Proposals of round {story.rows.round_id} expire in 29 hours")
-    assert found[2:] == ["5 proposed tests wait for your decision", "1 labelled test looks suspicious"]
+    assert found[2:] == ["5 proposed tests wait for your decision", "1 suspicious test waits for your review"]
 
 
 def test_late_results_uploads_and_thin_budgets_are_told(

@@ -14,6 +14,8 @@ from tests.support import psycopg_url
 MACHINERY = {
     "events": "the outbox: an event tells of a change that has its own audit event",
     "processes": "signs of life",
+    "stored_answers": "what was answered already, for a request that is sent again",
+    "login_attempts": "the count of wrong passwords",
     "run_attempts": "written by workers about themselves",
 }
 _TRAIL = "audit_events"

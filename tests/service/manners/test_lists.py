@@ -20,7 +20,7 @@ LISTS = [
 WHOLE = {
     "/feature-schemas", "/acquisition-rounds/{round_id}/attempts", "/valuation-runs/{run_id}/attempts",
     "/imports/{run_id}/attempts", "/samples/{sample_id}/label-changes",
-    "/recommendations/{recommendation_id}/simulation-runs",
+    "/recommendations/{recommendation_id}/simulation-runs", "/me/sessions",
 }  # fmt: skip
 
 
