@@ -23,7 +23,7 @@ from service.errors import AuthenticationError, ForbiddenError
 from service.logs import logged_as
 from service.manners import guard
 from service.pagination import LARGEST_PAGE, PageRequest, decode_cursor
-from service.scopes import requires, scope_of
+from service.scopes import Rights, current_rights, requires, scope_of
 from service.settings import Settings
 from service.vocabulary import Scope
 
@@ -64,6 +64,7 @@ async def principal_of(request: Request) -> PrincipalInfo:
         if found.csrf_token is not None and request.method in _UNSAFE_METHODS:
             await csrf.check(request, found.csrf_token)
         csrf.current_token.set(found.csrf_token or "")
+        current_rights.set(Rights(found.principal.scopes, request.app))
         request.state.authenticated = found
     return found.principal
 

@@ -28,6 +28,7 @@ from service.events.stream import EventStreams
 from service.exports.routes import router as exports
 from service.exports.streaming import ExportPlaces
 from service.imports.routes import router as imports
+from service.injections.routes import router as injections
 from service.ledger.routes import router as ledger
 from service.manners.documents import describe
 from service.manners.limits import RateLimiter
@@ -52,7 +53,6 @@ from service.settings import Settings, get_settings
 from service.uploads.routes import router as uploads
 from service.valuations.routes import router as valuations
 from service.webhooks.routes import router as webhooks
-from service.wishes.routes import router as wishes
 
 DESCRIPTION = """Which crash test or simulation to run next, why, what it costs, and how sure we are.
 
@@ -115,7 +115,7 @@ def _api() -> APIRouter:
     )
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, reviews, schedules, events, webhooks, accounts, scores, predictions, exports, audit, maps, wishes,
+        rounds, reviews, schedules, events, webhooks, accounts, scores, predictions, exports, audit, maps, injections,
     ):  # fmt: skip
         api.include_router(router)
     api.add_api_route("/openapi.json", _document, include_in_schema=False)

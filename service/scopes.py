@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
+from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, compile_path
 
 from service.vocabulary import Scope
 
@@ -33,6 +38,38 @@ def scope_of(endpoint: Callable[..., Any], method: str) -> Scope | None:
     if endpoint in _MARKED:
         return _MARKED[endpoint]
     return Scope.READ if method in _SAFE_METHODS else Scope.WRITE
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What the principal of a request may do in an application: pages offer nothing that would be refused."""
+
+    scopes: frozenset[Scope]
+    app: FastAPI
+
+    def may_post(self, path: str) -> bool:
+        """Whether a form may be sent there.
+
+        Raises:
+            LookupError: if no route takes it: the page is wrong.
+        """
+        for pattern, scope in _posts_of(self.app):
+            if pattern.match(path):
+                return scope is None or scope in self.scopes
+        raise LookupError(f"No route takes a POST to {path}.")
+
+
+# Of who asks in this context; without one only what is open to everyone is shown.
+current_rights: ContextVar[Rights | None] = ContextVar("current_rights", default=None)
+
+
+@lru_cache(maxsize=1)  # a process has one application
+def _posts_of(app: FastAPI) -> list[tuple[re.Pattern[str], Scope | None]]:
+    return [
+        (compile_path(context.path or "")[0], scope_of(context.endpoint, "POST"))
+        for context in iter_route_contexts(app.routes)
+        if context.endpoint is not None and "POST" in (context.methods or ())
+    ]
 
 
 def as_secured(document: dict[str, Any], routes: Sequence[BaseRoute]) -> None:

@@ -88,13 +88,6 @@ class Arm(StrEnum):
     INJECTED = "injected"
 
 
-class WishKind(StrEnum):
-    """What a person wants of the rounds to come: INJECT a design into the next one, VETO it in all of them."""
-
-    INJECT = "inject"
-    VETO = "veto"
-
-
 class MapRole(StrEnum):
     """What a point on the map of a round was when the round was ranked; TARGET points have no sample of their own."""
 

@@ -222,7 +222,7 @@ def add_round(
         return acquisitions.insert_recommendations(session, rows, actor="test")
 
 
-def backtest_report(*, auto: str = "`auto` takes lcmd.") -> dict[str, Any]:
+def backtest_report(*, auto: str = "The strategy auto takes lcmd.") -> dict[str, Any]:
     """The report of a backtest in which variance reduction was worse than random picks, and LCMD about the same."""
 
     def entry(strategy: str, verdict: str, sentence: str, interval: tuple[float, float]) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def backtest_report(*, auto: str = "`auto` takes lcmd.") -> dict[str, Any]:
             "interval": list(interval), "curve": [],
         }  # fmt: skip
 
-    lcmd = "Not better than random picks. lcmd: RMSE -5 % against random (95 % interval -18 % to +11 %)."
+    lcmd = "Not better than random picks. With lcmd: RMSE −5 % against random (95 % interval −18 % to +11 %)."
     return {
         "version": 1,
         "verdict": "not_better",

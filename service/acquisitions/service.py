@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from service.acquisitions import injections, repository
+from service.acquisitions import new_designs, repository
 from service.acquisitions.configuration import check_configuration
 from service.acquisitions.schemas import (
     AcquisitionRequest,
@@ -28,6 +28,7 @@ from service.database.models import (
     Surrogate,
 )
 from service.errors import ConflictError, NotFoundError, TransitionError
+from service.injections import service as injections
 from service.lifecycles import PENDING, RecommendationStatus
 from service.pagination import PageRequest, cut_page
 from service.runs import repository as runs_repository
@@ -35,7 +36,6 @@ from service.runs import service as runs
 from service.valuations import promotions
 from service.valuations import repository as valuations_repository
 from service.vocabulary import SampleStatus, Strategy
-from service.wishes import service as wishes
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 def request_round(
     session: Session, campaign: Campaign, request: AcquisitionRequest, *, actor: str
 ) -> AcquisitionRound:
-    """A queued round with a frozen surrogate and budget, and with the designs that people wish for.
+    """A queued round with a frozen surrogate and budget, and with the designs that people inject.
 
     Raises:
         ConflictError: if there is no surrogate yet, or no money left.
@@ -53,14 +53,15 @@ def request_round(
     """
     surrogate = surrogate_for(session, campaign, request.surrogate_id)
     budget = budget_for(session, campaign, request)
-    wanted = injections.with_new_candidates(session, campaign, request, actor=actor)
+    wanted = new_designs.with_new_candidates(session, campaign, request, actor=actor)
     check_configuration(session, campaign, wanted)
     backtest = backtests.newest_succeeded(session, campaign.id)
     round_ = AcquisitionRound(
         campaign_id=campaign.id,
         surrogate_id=surrogate.id,
         backtest_id=backtest.id if backtest else None,
-        configuration=wishes.heeded(session, campaign, wanted.model_dump(mode="json")) | {"budget": budget},
+        configuration=injections.heeded(session, campaign, wanted.model_dump(mode="json"))
+        | {"budget": budget},
         seed=request.seed,
         dry_run=request.dry_run,
         requested_by=actor,

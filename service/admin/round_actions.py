@@ -9,9 +9,10 @@ from service.admin.attempts import attempt
 from service.admin.forms import FormDep, parse_document
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import StopRule
-from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep, requires
 from service.rounds import service as rounds
 from service.rounds.schemas import RoundConfiguration
+from service.vocabulary import Scope
 
 router = APIRouter(route_class=GuardedRoute)
 RULE_FIELDS = ("target_error", "value_per_unit")
@@ -29,6 +30,7 @@ def start_round(campaign: CampaignDep, session: SessionDep, principal: Principal
 
 
 @router.post("/rounds/{round_id:int}/close")
+@requires(Scope.APPROVE)
 def close_round(round_id: int, session: SessionDep, principal: Principal) -> RedirectResponse:
     round_ = rounds.get(session, round_id)
 
@@ -40,6 +42,7 @@ def close_round(round_id: int, session: SessionDep, principal: Principal) -> Red
 
 
 @router.post("/rounds/{round_id:int}/cancel")
+@requires(Scope.APPROVE)
 def cancel_round(round_id: int, session: SessionDep, principal: Principal) -> RedirectResponse:
     round_ = rounds.get(session, round_id)
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from service import csrf
 from service.admin import formats, navigation
+from service.scopes import current_rights
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -30,17 +31,46 @@ FILTERS = (
 
 
 # A tag may hold expressions, and these may hold a `>`.
-FORM_TAG = re.compile(r"<form\b(?:\{\{.*?\}\}|\{%.*?%\}|[^>{])*>", re.IGNORECASE | re.DOTALL)
+FORM_TAG = re.compile(r"<form\b(?:\{\{.*?\}\}|\{%.*?%\}|[^>{])*>|</form>", re.IGNORECASE | re.DOTALL)
 POSTS = re.compile(r"""\smethod\s*=\s*["']?post\b""", re.IGNORECASE)
+ACTION = re.compile(r"""\saction\s*=\s*(["'])(.*?)\1""", re.IGNORECASE | re.DOTALL)
+EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
-class TokenInForms(Extension):
-    """Gives each `<form method="post">` of a template the hidden field with the token of the session."""
+class GuardedForms(Extension):
+    """Looks after each `<form method="post">` of a template.
+
+    It gets the hidden field with the token of the session, and shows only to those who may send it where it goes:
+    what stands around it and makes no sense without it asks `may_post(url)` itself.
+    """
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002
-        return FORM_TAG.sub(
-            lambda tag: tag[0] + ("{{ csrf_field() }}" if POSTS.search(tag[0]) else ""), source
-        )
+        endings: list[str] = []
+
+        def guarded(tag: re.Match[str]) -> str:
+            if tag[0].lower() == "</form>":
+                return tag[0] + endings.pop()
+            posts = POSTS.search(tag[0]) is not None
+            endings.append("{% endif %}" if posts else "")
+            condition = f"{{% if may_post({_expression_of(tag[0])}) %}}"
+            return condition + tag[0] + "{{ csrf_field() }}" if posts else tag[0]
+
+        return FORM_TAG.sub(guarded, source)
+
+
+def _expression_of(tag: str) -> str:
+    """The address that a form names, as a Jinja expression."""
+    action = ACTION.search(tag)
+    if action is None:
+        raise ValueError(f"This form does not say where it is sent to: {tag}")
+    parts = EXPRESSION.split(action[2])  # text and expressions by turns
+    return " ~ ".join(f"({part})" if at % 2 else json.dumps(part) for at, part in enumerate(parts) if part)
+
+
+def may_post(path: str) -> bool:
+    """Whether who looks may send a form there; where nobody is known, as on the page that logs in, it is open."""
+    rights = current_rights.get()
+    return rights is None or rights.may_post(path)
 
 
 def csrf_field() -> Markup:
@@ -73,10 +103,10 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=[TokenInForms],
+        extensions=[GuardedForms],
     )
     env.filters.update({function.__name__: function for function in FILTERS})
-    for function in (static_url, csrf_field, csrf_headers):
+    for function in (static_url, csrf_field, csrf_headers, may_post):
         env.globals[function.__name__] = function
     env.globals["campaign_navigation"] = navigation.CAMPAIGN
     return env

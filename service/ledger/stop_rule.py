@@ -73,6 +73,11 @@ def _target_error(rule: StopRule, surrogate: Surrogate | None, campaign: Campaig
     return StopCheck(name="target_error", reached=reached, sentence=sentence)
 
 
+def _money(amount: Decimal, campaign: Campaign) -> str:
+    """1,250,000 USD, as the pages write it."""
+    return f"{amount:,.0f} {campaign.currency}".replace("-", "−", 1)
+
+
 def _words(measured_on: object) -> str:
     return str(measured_on or "unknown samples").replace("_", " ")
 
@@ -81,11 +86,11 @@ def _budget(campaign: Campaign, remaining: Decimal | None, cheapest: Decimal | N
     if remaining is None:
         return StopCheck(name="budget", reached=None, sentence="The campaign has no budget.")
     reached = remaining <= 0 or (cheapest is not None and remaining < cheapest)
-    left = f"{remaining:,} {campaign.currency} of the budget are left"
+    left = f"{_money(remaining, campaign)} of the budget are left"
     if cheapest is None:
         return StopCheck(name="budget", reached=reached, sentence=f"{left}.")
     word = "less than" if reached else "enough for"
-    sentence = f"{left}, {word} the cheapest candidate at {cheapest:,} {campaign.currency}."
+    sentence = f"{left}, {word} the cheapest candidate at {_money(cheapest, campaign)}."
     return StopCheck(name="budget", reached=reached, sentence=sentence)
 
 
@@ -119,12 +124,12 @@ def _expected_gain(
         return StopCheck(
             name="expected_gain", reached=None, sentence="No round tells yet what a candidate may gain."
         )
-    unit, currency = campaign.target["unit"], campaign.currency
+    unit = campaign.target["unit"]
     worth = Decimal(repr(gain)) * rule.value_per_unit
     reached = worth < cheapest
     sentence = (
-        f"The best pick of the newest round lowers the predictive sd by {gain:.2g} {unit}, worth {worth:,.0f} "
-        f"{currency}: "
-        f"{'less' if reached else 'not less'} than the cheapest candidate at {cheapest:,.0f} {currency}."
+        f"The best pick of the newest round lowers the predictive sd by {gain:.2g} {unit}, worth "
+        f"{_money(worth, campaign)}: "
+        f"{'less' if reached else 'not less'} than the cheapest candidate at {_money(cheapest, campaign)}."
     )
     return StopCheck(name="expected_gain", reached=reached, sentence=sentence)

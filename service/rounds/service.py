@@ -43,7 +43,7 @@ def start(
     campaigns_repository.lock(session, campaign.id)
     if (current := repository.open_of(session, campaign.id)) is not None:
         hint = f"See /api/v1/rounds/{current.id}: wait, or close or cancel it first."
-        raise ConflictError(f"Round {current.id} of the campaign is open: {current.step}.", hint=hint)
+        raise ConflictError(f"{_name(current)} of the campaign is open: {current.step}.", hint=hint)
     round_ = CampaignRound(
         campaign_id=campaign.id,
         number=1 if follows is None else follows.number + 1,
@@ -130,12 +130,19 @@ def read_all(session: Session, rounds: Sequence[CampaignRound]) -> list[RoundRea
     ]
 
 
+def _name(round_: CampaignRound) -> str:
+    """By its ranking, as people see rounds everywhere; addresses hold the id of the round itself."""
+    ranking = round_.acquisition_round_id
+    return "The new round" if ranking is None else f"Round {ranking}"
+
+
 def _locked(session: Session, round_id: int) -> CampaignRound:
     round_ = repository.get_for_update(session, round_id)
     if round_ is None:
         raise NotFoundError(f"There is no round {round_id}.")
     if round_.step in {RoundStep.CLOSE, RoundStep.CLOSED}:
-        raise ConflictError(f"Round {round_id} is closed already: {round_.closed_reason}.")
+        message = f"{_name(round_)} is closed already: {round_.closed_reason}."
+        raise ConflictError(message, hint=f"See /api/v1/rounds/{round_id}.")
     return round_
 
 
@@ -176,7 +183,7 @@ def close(session: Session, round_id: int, *, actor: str) -> CampaignRound:
     """
     round_ = _locked(session, round_id)
     if round_.step not in CLOSABLE:
-        message = f"Round {round_id} is at step {round_.step}: nothing can be closed yet."
+        message = f"{_name(round_)} is at step {round_.step}: nothing can be closed yet."
         raise ConflictError(message, hint="Wait for its proposals, or cancel it.")
     step = round_.step
     expire(session, round_, actor=actor, reason="the round was closed")

@@ -21,7 +21,7 @@ from sqlalchemy import (
     true,
     type_coerce,
 )
-from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager, joinedload
 
 from service.database.bulk import copy_rows, draw_ids, json_text
 from service.database.models import LabelChange, Recommendation, Sample, SampleVeto, Source
@@ -87,6 +87,15 @@ def get(session: Session, sample_id: int, *, again: bool = False) -> Sample | No
 
 def get_for_update(session: Session, sample_id: int) -> Sample:
     return session.scalars(select(Sample).where(Sample.id == sample_id).with_for_update(of=Sample)).one()
+
+
+def locked(session: Session, campaign_id: int, sample_ids: Iterable[int]) -> Sequence[Sample]:
+    """Those of the ids that are samples of the campaign, locked in the order of their ids."""
+    statement = select(Sample).where(
+        Sample.campaign_id == campaign_id, Sample.id == literal(list(sample_ids), ARRAY(BigInteger)).any_()
+    )
+    held = statement.order_by(Sample.id).with_for_update(of=Sample)
+    return session.scalars(held.execution_options(populate_existing=True)).all()
 
 
 def known_external_ids(session: Session, campaign_id: int, names: Iterable[str]) -> set[str]:
@@ -279,10 +288,9 @@ def with_ids(session: Session, sample_ids: Iterable[int]) -> Sequence[Sample]:
     return session.scalars(statement.order_by(Sample.id)).all()
 
 
-def add_veto(session: Session, veto: SampleVeto) -> SampleVeto:
-    session.add(veto)
+def add_vetoes(session: Session, vetoes: Iterable[SampleVeto]) -> None:
+    session.add_all(vetoes)
     session.flush()  # a second one must be refused here, and the sample is read again
-    return veto
 
 
 def lift_veto(session: Session, veto: SampleVeto) -> None:
@@ -294,6 +302,19 @@ def standing_veto(session: Session, sample_id: int) -> SampleVeto | None:
     """The veto that stands, locked."""
     statement = select(SampleVeto).where(SampleVeto.sample_id == sample_id, SampleVeto.lifted_at.is_(None))
     return session.scalars(statement.with_for_update()).one_or_none()
+
+
+def vetoed_candidates(session: Session, campaign_id: int) -> Sequence[tuple[Sample, SampleVeto]]:
+    """Candidates with their sources, and the vetoes that stand against them, the oldest first."""
+    statement = (
+        select(Sample, SampleVeto)
+        .join(Sample.veto)
+        .join(Sample.source)
+        .options(contains_eager(Sample.source))
+        .where(Sample.campaign_id == campaign_id, Sample.status == SampleStatus.CANDIDATE)
+        .order_by(SampleVeto.id)
+    )
+    return [(row.Sample, row.SampleVeto) for row in session.execute(statement)]
 
 
 def vetoed_ids(session: Session, campaign_id: int) -> set[int]:

@@ -25,6 +25,7 @@ from service.vocabulary import SampleStatus, Split
 
 LabelDefinition = Annotated[str, StringConstraints(min_length=1, max_length=64), STORABLE]
 JsonObject = Annotated[dict[str, Any], STORABLE]
+MOST_VETOES = 1000  # at once
 
 
 class Measure(Strict):
@@ -104,6 +105,12 @@ class VetoRequest(Strict):
     reason: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE
     ] = Field(description="Why not; shown with the sample and kept.")
+
+
+class VetoesRequest(VetoRequest):
+    """Several samples of one campaign at once."""
+
+    sample_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field(min_length=1, max_length=MOST_VETOES)
 
 
 class SampleRead(BaseModel):

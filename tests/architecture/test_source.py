@@ -24,7 +24,7 @@ NOUNS = [
     "events",
     "webhooks",
     "maps",
-    "wishes",
+    "injections",
     "accounts",
     "reviews",
 ]

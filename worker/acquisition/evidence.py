@@ -92,7 +92,7 @@ def evidence_of(report: BacktestReport | None, strategy: str, *, labelled: int) 
     result = report.result(strategy)
     if result is None:
         verdict = Verdict.NOT_ENOUGH_DATA
-        sentence = f"{SENTENCES[verdict]} The backtest did not compare {strategy}."
+        sentence = f"{SENTENCES[verdict]} The backtest did not compare {_words(strategy)}."
         return Evidence(verdict, sentence, strategy, repeats=report.repeats, labelled=report.labelled)
     return Evidence(
         result.verdict,
@@ -127,13 +127,22 @@ def _choice(report: BacktestReport | None, prior: str) -> tuple[str, str]:
         best = min(ratios, key=lambda name: (ratios[name], name))
         if prior in ratios and ratios[prior] <= ratios[best] + TIE:
             best = prior
-        return best, f"`auto` takes {best}, the best of the backtest."
+        return best, f"The strategy auto takes {_words(best)}, the best of the backtest."
     if not any(one.strategy == prior and one.verdict is Verdict.WORSE for one in results):
-        return (
-            prior,
-            f"`auto` takes {prior}, the best on other data, until a backtest here finds a better one.",
-        )
-    return RANDOM, f"`auto` takes random picks: the backtest found {prior} worse and no strategy better."
+        until = "the best on other data, until a backtest here finds a better one"
+        return prior, f"The strategy auto takes {_words(prior)}, {until}."
+    found = f"the backtest found {_words(prior)} worse and no strategy better"
+    return RANDOM, f"The strategy auto takes random picks: {found}."
+
+
+def _words(strategy: str) -> str:
+    """`variance_reduction` as two words."""
+    return strategy.replace("_", " ")
+
+
+def _signed(percent: float) -> str:
+    """Rounded, with its sign, a real minus."""
+    return f"{percent:+.0f}".replace("-", "−")
 
 
 def _sentence(report: BacktestReport, result: StrategyResult) -> str:
@@ -141,10 +150,10 @@ def _sentence(report: BacktestReport, result: StrategyResult) -> str:
     if result.log_ratio is None or result.interval is None:
         return f"{base} {report.reason}".strip()
     change, *ends = (100 * math.expm1(ratio) for ratio in (result.log_ratio, *result.interval))
-    figures = (
-        f"{result.strategy}: RMSE {change:+.0f} % against random picks ({100 * report.level:.0f} % interval "
-        f"{ends[0]:+.0f} % to {ends[1]:+.0f} %, {report.repeats} repeats on {report.labelled} labelled samples)."
-    )
+    interval = f"{100 * report.level:.0f} % interval {_signed(ends[0])} % to {_signed(ends[1])} %"
+    basis = f"{report.repeats} repeats on {report.labelled} labelled samples"
+    against = f"RMSE {_signed(change)} % against random picks ({interval}, {basis})"
+    figures = f"With {_words(result.strategy)}: {against}."
     untaught = (
         "" if result.learns else " The surrogate does not predict better than the mean of the labels yet."
     )

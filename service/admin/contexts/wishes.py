@@ -1,4 +1,4 @@
-"""Designs that people inject into the next round, or veto."""
+"""What people want of the rounds to come: designs that they inject into the next one, or veto in all."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from typing import ClassVar
 
 from service.admin.contexts.base import Context, Frame
 from service.admin.contexts.recommendation import FeatureInput
-from service.vocabulary import WishKind
 
 
 @dataclass(frozen=True)
 class WishLine:
-    """A wish that stands."""
+    """An injection or a veto that stands; `withdraw_url` is where its end is posted to."""
 
-    id: int
     name: str
-    kind: WishKind
+    withdraw_url: str
     source: str
     cost: Decimal
     features: Sequence[tuple[str, str]]
     reason: str
     actor: str
     created_at: datetime
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from service.admin import flash
 from service.admin.attempts import sentence
@@ -20,19 +21,23 @@ from service.admin.forms import FormDep
 from service.admin.pages.recommendation_lines import key_features
 from service.admin.pages.value_lines import sample_name
 from service.admin.rendering import frame, page
-from service.database.models import Campaign, Wish
+from service.campaigns import service as campaigns
+from service.database.models import Campaign, Injection, Sample, SampleVeto
 from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep
 from service.errors import ConflictError, FieldError, ForbiddenError, InputError
+from service.injections import service as injections
+from service.injections.schemas import InjectionCreate
 from service.samples import service as samples
-from service.samples.schemas import SampleCreate
-from service.vocabulary import WishKind
-from service.wishes import service as wishes
-from service.wishes.schemas import WishCreate
+from service.samples import vetoes
+from service.samples.schemas import SampleCreate, VetoesRequest
 
 router = APIRouter(route_class=GuardedRoute)
 SEPARATORS = re.compile(r"[\n,;]+")
 REFUSALS = (ConflictError, InputError, ForbiddenError)
+IS_ID = re.compile(r"\s*[0-9]{1,18}\s*$")
 LONGEST_ECHO = 4000
+RESTS = "rests while the design is vetoed"
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def wishes_url(campaign_id: int) -> str:
@@ -47,12 +52,11 @@ def show_wishes(request: Request, campaign: CampaignDep, session: SessionDep) ->
 def _context(
     request: Request, session: SessionDep, campaign: Campaign, form: Mapping[str, str]
 ) -> WishesContext:
-    found = [_line(wish, campaign) for wish in wishes.standing(session, campaign)]
-    injected = [line for line in found if line.kind is WishKind.INJECT]
+    injected = [_injected(row, campaign) for row in injections.standing(session, campaign)]
     return WishesContext(
         frame=frame(request, "Inject and veto", section="recommendations", campaign=campaign),
         injected=injected,
-        vetoed=[line for line in found if line.kind is WishKind.VETO],
+        vetoed=[_vetoed(sample, veto, campaign) for sample, veto in vetoes.standing(session, campaign.id)],
         injected_cost=sum((line.cost for line in injected), Decimal(0)),
         currency=campaign.currency,
         sources=[SourceChoice(source.name, source.acquisition_cost) for source in campaign.sources],
@@ -64,14 +68,22 @@ def _context(
     )
 
 
-def _line(wish: Wish, campaign: Campaign) -> WishLine:
+def _injected(injection: Injection, campaign: Campaign) -> WishLine:
+    line = _line(injection.sample, injection, campaign, f"/injections/{injection.id}/withdraw")
+    return replace(line, note=RESTS) if injection.sample.veto else line
+
+
+def _vetoed(sample: Sample, veto: SampleVeto, campaign: Campaign) -> WishLine:
+    return _line(sample, veto, campaign, f"/samples/{sample.id}/unveto")
+
+
+def _line(sample: Sample, wish: Injection | SampleVeto, campaign: Campaign, withdraw_url: str) -> WishLine:
     return WishLine(
-        id=wish.id,
-        name=sample_name(wish.sample),
-        kind=wish.kind,
-        source=wish.sample.source.name,
-        cost=wish.sample.source.acquisition_cost,
-        features=key_features(wish.sample, campaign),
+        name=sample_name(sample),
+        withdraw_url=withdraw_url,
+        source=sample.source.name,
+        cost=sample.source.acquisition_cost,
+        features=key_features(sample, campaign),
         reason=wish.reason,
         actor=wish.actor,
         created_at=wish.created_at,
@@ -85,11 +97,14 @@ def make_wishes(
     """Candidates by name (typed), or by id (from the map)."""
 
     def change() -> str:
-        ids = [int(text) for text in SEPARATORS.split(form.get("sample_ids", "")) if text.strip().isdecimal()]
+        ids = [int(text) for text in SEPARATORS.split(form.get("sample_ids", "")) if IS_ID.match(text)]
         ids += _named(session, campaign, form.get("names", ""))
-        document = {"kind": form.get("kind"), "sample_ids": ids, "reason": form.get("reason", "")}
-        made = wishes.make(session, campaign, _parsed(document), actor=principal.name)
-        return _made(made[0].kind, len(made))
+        if not ids:
+            raise InputError("Nothing was changed: name at least one design.")
+        wish = WISHES.get(form.get("kind", ""))
+        if wish is None:
+            raise InputError("Nothing was changed: say whether to inject or to veto.")
+        return wish(session, campaign, ids, form.get("reason", ""), actor=principal.name)
 
     return _attempt(request, session, campaign, form, change)
 
@@ -108,20 +123,32 @@ def inject_new_design(
             provenance={"origin": "dashboard", "entered_by": principal.name},
         )
         sample = samples.create(session, campaign, design, actor=principal.name)
-        document = {"kind": "inject", "sample_ids": [sample.id], "reason": form.get("new_reason", "")}
-        wishes.make(session, campaign, _parsed(document), actor=principal.name)
-        return f"{sample_name(sample)} is a candidate now. {_made(WishKind.INJECT, 1)}"
+        told = _inject(session, campaign, [sample.id], form.get("new_reason", ""), actor=principal.name)
+        return f"{sample_name(sample)} is a candidate now. {told}"
 
     return _attempt(request, session, campaign, form, change)
 
 
-@router.post("/wishes/{wish_id:int}/withdraw")
-def withdraw_wish(request: Request, wish_id: int, session: SessionDep, principal: Principal) -> Response:
-    campaign = wishes.campaign_of(session, wish_id)
+@router.post("/injections/{injection_id:int}/withdraw")
+def withdraw_injection(
+    request: Request, injection_id: int, session: SessionDep, principal: Principal
+) -> Response:
+    campaign = injections.campaign_of(session, injection_id)
 
     def change() -> str:
-        wishes.withdraw(session, wish_id, actor=principal.name)
+        injections.withdraw(session, injection_id, actor=principal.name)
         return "Withdrawn: the rounds to come choose freely again."
+
+    return _attempt(request, session, campaign, {}, change)
+
+
+@router.post("/samples/{sample_id:int}/unveto")
+def lift_veto(request: Request, sample_id: int, session: SessionDep, principal: Principal) -> Response:
+    campaign = campaigns.get(session, samples.get(session, sample_id).campaign_id)
+
+    def change() -> str:
+        vetoes.lift(session, sample_id, actor=principal.name)
+        return "The veto is lifted: the rounds to come choose freely again."
 
     return _attempt(request, session, campaign, {}, change)
 
@@ -162,19 +189,29 @@ def _named(session: SessionDep, campaign: Campaign, text: str) -> list[int]:
     return [known[name] for name in names]
 
 
-def _parsed(document: Mapping[str, object]) -> WishCreate:
-    if not document["sample_ids"]:
-        raise InputError("Nothing was changed: name at least one design.")
+def _inject(session: SessionDep, campaign: Campaign, ids: list[int], reason: str, *, actor: str) -> str:
+    request = _parsed(InjectionCreate, {"sample_ids": ids, "reason": reason})
+    made = injections.make(session, campaign, request, actor=actor)
+    return f"{_designs(len(made))} will be in the next round."
+
+
+def _veto(session: SessionDep, campaign: Campaign, ids: list[int], reason: str, *, actor: str) -> str:
+    request = _parsed(VetoesRequest, {"sample_ids": ids, "reason": reason})
+    made = vetoes.veto_all(session, campaign.id, request.sample_ids, reason=request.reason, actor=actor)
+    return f"{_designs(len(made))} will be in no round until the veto is lifted."
+
+
+WISHES = {"inject": _inject, "veto": _veto}
+
+
+def _parsed(schema: type[Model], document: Mapping[str, object]) -> Model:
     try:
-        return WishCreate.model_validate(document)
+        return schema.model_validate(document)
     except ValidationError as error:
         errors = [FieldError(f"/{item['loc'][0]}", item["msg"]) for item in error.errors()]
         hint = "A reason is needed, of 2,000 characters at most."
         raise InputError("Nothing was changed.", hint=hint, errors=errors) from error
 
 
-def _made(kind: WishKind, count: int) -> str:
-    what = "1 design" if count == 1 else f"{count} designs"
-    if kind is WishKind.INJECT:
-        return f"{what} will be in the next round."
-    return f"{what} will be in no round until the veto is withdrawn."
+def _designs(count: int) -> str:
+    return "1 design" if count == 1 else f"{count:,} designs"

@@ -15,6 +15,7 @@ from service.database.models.campaign import Campaign, Source
 from service.database.models.event import Event
 from service.database.models.idempotency import StoredAnswer
 from service.database.models.import_run import ImportRun
+from service.database.models.injection import Injection
 from service.database.models.pool_map import MapPoint, PoolMap
 from service.database.models.process import Process
 from service.database.models.review import Review
@@ -25,7 +26,6 @@ from service.database.models.schedule import Schedule, ScheduleFiring
 from service.database.models.simulation import SimulationRun
 from service.database.models.valuation import DataValue, Surrogate, SurrogatePromotion, ValuationRun
 from service.database.models.webhook import Webhook, WebhookAttempt, WebhookDelivery
-from service.database.models.wish import Wish
 
 __all__ = [
     "AcquisitionRound",
@@ -37,6 +37,7 @@ __all__ = [
     "DataValue",
     "Event",
     "ImportRun",
+    "Injection",
     "LabelChange",
     "LoginAttempts",
     "MapPoint",
@@ -66,5 +67,4 @@ __all__ = [
     "Webhook",
     "WebhookAttempt",
     "WebhookDelivery",
-    "Wish",
 ]

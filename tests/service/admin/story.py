@@ -154,8 +154,9 @@ def strategy(name: str, verdict: str, middle: float, half: float, **changes: Any
 
 def report(**changes: Any) -> dict[str, Any]:
     """Of a backtest in which variance reduction was better than random picks, and LCMD not."""
-    better = "Better than random picks. variance_reduction: RMSE -20 % against random (95 % interval -29 % to -9 %)."
-    lcmd = "Not better than random picks. lcmd: RMSE -3 % against random (95 % interval -14 % to +10 %)."
+    figures = "RMSE −20 % against random (95 % interval −29 % to −9 %)"
+    better = f"Better than random picks. With variance reduction: {figures}."
+    lcmd = "Not better than random picks. With lcmd: RMSE −3 % against random (95 % interval −14 % to +10 %)."
     none_saved = {"amount": -2.0, "share": -0.04, "interval": [-0.2, 0.15]}
     entries = [
         strategy("variance_reduction", "better", -0.22, 0.12, sentence=better),

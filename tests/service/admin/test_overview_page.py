@@ -111,7 +111,7 @@ def test_late_results_uploads_and_thin_budgets_are_told(
         "The budget is nearly used up: 200,000 USD left" not in found
     )  # it is less than any candidate costs
     assert any(
-        task.startswith("The stop rule says stop: 200,000.00 USD of the budget are left") for task in found
+        task.startswith("The stop rule says stop: 200,000 USD of the budget are left") for task in found
     )
     assert "1 upload waits to be looked at and accepted" in found
     assert "1 upload could not be read" in found
@@ -173,7 +173,8 @@ def test_a_round_is_started_cancelled_and_closed_from_the_page(
     with store() as session:
         assert session.get_one(CampaignRound, story.round_id).step is RoundStep.CLOSE
     _, kind, text = flash_after(dashboard, dialogs["close-round"])
-    assert (kind, text) == ("error", f"Round {story.round_id} is closed already: cancelled.")
+    told = f"Round {story.rows.round_id} is closed already: cancelled. See /api/v1/rounds/{story.round_id}."
+    assert (kind, text) == ("error", told)
     change(store, CampaignRound, story.round_id, step=RoundStep.CLOSED, closed_at=datetime.now(UTC))
     soup = overview(dashboard, story.campaign_id)
     assert text_of(soup.select_one("#round-card form button")) == "Start a round"

@@ -7,7 +7,8 @@ from starlette.testclient import TestClient
 
 from service.acquisitions import service as acquisitions
 from service.campaigns import service as campaigns
-from service.wishes import service as wishes
+from service.injections import service as injections
+from service.samples import vetoes
 from tests.service.admin.html import flash_after, soup_of, text_of
 from tests.service.admin.rows import Rows
 
@@ -17,11 +18,14 @@ def url(rows: Rows) -> str:
     return f"/campaigns/{rows.campaign_id}/recommendations/wishes"
 
 
-def standing(store: sessionmaker[Session], rows: Rows) -> list[tuple[str, str, str]]:
+def standing(store: sessionmaker[Session], rows: Rows) -> list[tuple[str | None, str, str]]:
     """(name, kind, reason) of what the next round has to heed."""
     with store() as session:
-        found = wishes.standing(session, campaigns.get(session, rows.campaign_id))
-        return [(wish.sample.external_id, wish.kind.value, wish.reason) for wish in found]
+        injected = injections.standing(session, campaigns.get(session, rows.campaign_id))
+        vetoed = vetoes.standing(session, rows.campaign_id)
+        return [(row.sample.external_id, "inject", row.reason) for row in injected] + [
+            (sample.external_id, "veto", veto.reason) for sample, veto in vetoed
+        ]
 
 
 def test_an_empty_page_says_so(dashboard: TestClient, url: str) -> None:
@@ -45,15 +49,49 @@ def test_inject_by_name_and_withdraw(
     assert dashboard.post(action).status_code == 409
 
 
-def test_veto_what_was_selected_on_the_map(
+def ids_of(store: sessionmaker[Session], recommendation_ids: list[int]) -> str:
+    with store() as session:
+        found = [acquisitions.get_recommendation(session, key).sample_id for key in recommendation_ids]
+    return ",".join(map(str, found))
+
+
+def test_veto_what_was_selected_on_the_map_and_lift_it(
     dashboard: TestClient, store: sessionmaker[Session], rows: Rows, url: str
 ) -> None:
-    with store() as session:
-        ids = [acquisitions.get_recommendation(session, key).sample_id for key in rows.recommendation_ids[:2]]
-    form = {"sample_ids": ",".join(map(str, ids)), "kind": "veto", "reason": "No such body."}
+    for key in rows.recommendation_ids[:2]:
+        dashboard.post(f"/recommendations/{key}/reject", data={"reason": "not now"})
+    form = {
+        "sample_ids": ids_of(store, rows.recommendation_ids[:2]),
+        "kind": "veto",
+        "reason": "No such body.",
+    }
     text = flash_after(dashboard, url, form)[2]
-    assert text == "2 designs will be in no round until the veto is withdrawn."
+    assert text == "2 designs will be in no round until the veto is lifted."
     assert standing(store, rows) == [("D-0", "veto", "No such body."), ("D-1", "veto", "No such body.")]
+    action = soup_of(dashboard, url).select_one("button[aria-label='Lift the veto of D-0']").parent["action"]
+    assert "veto is lifted" in flash_after(dashboard, action)[2]
+    assert standing(store, rows) == [("D-1", "veto", "No such body.")]
+    assert dashboard.post(action).status_code == 409
+
+
+def test_of_several_vetoes_all_or_none(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows, url: str
+) -> None:
+    form = {"sample_ids": ids_of(store, rows.recommendation_ids[:1]), "names": "D-5", "kind": "veto"}
+    response = dashboard.post(url, data=form | {"reason": "No such body."})
+    assert response.status_code == 409
+    assert "(D-0) is proposed or pending" in text_of(BeautifulSoup(response.text, "html.parser"))
+    assert standing(store, rows) == []
+
+
+def test_an_injection_of_a_vetoed_design_rests(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows, url: str
+) -> None:
+    for kind in ("inject", "veto"):
+        flash_after(dashboard, url, {"names": "D-5", "kind": kind, "reason": "x"})
+    assert standing(store, rows) == [("D-5", "inject", "x"), ("D-5", "veto", "x")]
+    injected = soup_of(dashboard, url).select_one("section[aria-labelledby=injected]")
+    assert "rests while the design is vetoed" in text_of(injected)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +99,10 @@ def test_veto_what_was_selected_on_the_map(
     [
         ({"names": "D-5, D-99", "kind": "veto", "reason": "x"}, "the campaign has no design D-99"),
         ({"names": "D-5", "kind": "veto"}, "A reason is needed"),
-        ({"names": "D-5", "kind": "perhaps", "reason": "x"}, "kind"),
+        ({"names": "D-5", "kind": "perhaps", "reason": "x"}, "say whether to inject or to veto"),
         ({"names": "T-0", "kind": "inject", "reason": "x"}, "is no candidate of this campaign"),
+        ({"sample_ids": "1" * 19, "kind": "veto", "reason": "x"}, "name at least one design"),
+        ({"sample_ids": "1" * 18, "kind": "veto", "reason": "x"}, "the campaign has no sample"),
         ({"kind": "inject", "reason": "x"}, "name at least one design"),
         ({"sample_ids": "x,-3,1e9", "kind": "inject", "reason": "x"}, "name at least one design"),
     ],

@@ -244,6 +244,21 @@ def delete_schedule(client: TestClient) -> Request:
 
 
 @call
+def create_injections(client: TestClient) -> Request:
+    campaign_id = create_campaign(client)
+    sample_id = made(client, post(f"/campaigns/{campaign_id}/samples", sample_document()))
+    document = {"sample_ids": [sample_id], "reason": "The board wants it."}
+    return post(f"/campaigns/{campaign_id}/injections", document)
+
+
+@call
+def withdraw_injection(client: TestClient) -> Request:
+    response = client.request(**create_injections(client))
+    assert response.is_success, response.text
+    return post(f"/injections/{response.json()[0]['id']}:withdraw")
+
+
+@call
 def create_webhook(client: TestClient) -> Request:
     document = {"url": "http://127.0.0.1:9/hook", "events": ["*"], "secret": SECRET}
     return post(f"/campaigns/{create_campaign(client)}/webhooks", document)

@@ -122,7 +122,7 @@ def test_only_a_succeeded_backtest_is_evidence(
     ended = add_backtest(sessions, campaign_id, status)
     assert client.get(f"{API}/backtests/{ended}").json()["evidence"] == []
     page = client.get(f"/campaigns/{campaign_id}").text
-    assert "`auto` takes lcmd." in page
+    assert "The strategy auto takes lcmd." in page
     assert counted < ended
 
 

@@ -66,7 +66,7 @@ class TestSentence:
         assert evidence.sentence.startswith(
             "Better than random picks in a backtest on this campaign's own data."
         )
-        figures = "RMSE -18 % against random picks (95 % interval -26 % to -10 %, 10 repeats on 240 labelled samples)"
+        figures = "RMSE −18 % against random picks (95 % interval −26 % to −10 %, 10 repeats on 240 labelled samples)"
         assert figures in evidence.sentence
         assert (evidence.log_ratio, evidence.repeats, evidence.labelled) == (-0.2, 10, 240)
         assert evidence.to_document()["interval"] == pytest.approx([-0.3, -0.1])
@@ -80,7 +80,7 @@ class TestSentence:
         few = report(StrategyResult(PRIOR, Verdict.NOT_ENOUGH_DATA), reason="Label 4 more.")
         evidence = choose_strategy(few, labelled=40)
         assert evidence.verdict is Verdict.NOT_ENOUGH_DATA
-        assert "Label 4 more. `auto` takes" in evidence.sentence
+        assert "Label 4 more. The strategy auto takes" in evidence.sentence
         assert evidence.interval is None
 
     def test_a_strategy_that_did_not_take_part_has_no_evidence(self):

@@ -75,7 +75,7 @@ def test_people_see_a_line_per_strategy(run, folder, tmp_path):
     assert "Backtest on 60 labelled rows in" in output
     lines = {line.split()[0]: line for line in output.splitlines() if " % to " in line}
     assert {"lcmd", "as_bought"} <= set(lines)
-    assert "`auto` takes variance_reduction" in output
+    assert "The strategy auto takes variance reduction" in output
     document = json.loads((tmp_path / "report.json").read_text())
     assert document["strategies"][0]["curve"][-1]["acquisition_cost"] > 16 * 400
 

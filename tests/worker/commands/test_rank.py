@@ -178,7 +178,7 @@ def test_auto_follows_the_evidence(rank, tmp_path):
     assert status == 0
     document = json.loads(output)
     assert (document["strategy"], document["evidence"]["verdict"]) == ("lcmd", "better")
-    assert "RMSE -26 %" in document["evidence"]["sentence"]
+    assert "RMSE −26 %" in document["evidence"]["sentence"]
     told = rank("--evidence", tmp_path / "report.json", "--strategy", "random", "--json", output="x.csv")[1]
     assert json.loads(told)["strategy"] == "random"
 

@@ -136,7 +136,9 @@ function listSelection() {
   const ids = candidates().map((index) => points.sample_id[index]);
   const more = selected.size > LISTED ? `, the first ${LISTED} listed` : "";
   document.getElementById("selection-count").textContent = selected.size ? `${selected.size}, ${ids.length} of them candidates${more}` : "none";
-  document.getElementById("sample-ids").value = ids.join(",");
+  const chosen = document.getElementById("sample-ids");
+  if (!chosen) return; // who may not wish for anything has no form
+  chosen.value = ids.join(",");
   for (const button of document.querySelectorAll(".wish button[name=kind]")) {
     button.disabled = ids.length === 0;
     const verb = button.value === "inject" ? "Inject" : "Veto";

@@ -5,7 +5,7 @@ const form = document.querySelector("form.decide");
 const effect = form?.querySelector(".effect");
 
 function picks() {
-  return [...form.querySelectorAll('input[name="ids"]')];
+  return [...document.querySelectorAll('input[name="ids"]')];
 }
 
 function amount(value) {
@@ -48,7 +48,7 @@ function showEffect() {
 }
 
 function showAll() {
-  for (const all of form.querySelectorAll("input.all")) {
+  for (const all of document.querySelectorAll("input.all")) {
     const boxes = [...all.closest("table").querySelectorAll('input[name="ids"]')];
     const checked = boxes.filter((box) => box.checked).length;
     all.hidden = false;
@@ -58,7 +58,7 @@ function showAll() {
 }
 
 if (effect) {
-  form.addEventListener("change", (event) => {
+  document.addEventListener("change", (event) => {
     if (event.target.classList.contains("all")) {
       for (const box of event.target.closest("table").querySelectorAll('input[name="ids"]')) box.checked = event.target.checked;
     }

@@ -1,4 +1,4 @@
-"""What the database refuses about maps and wishes, whoever writes to it."""
+"""What the database refuses about maps and injections, whoever writes to it."""
 
 from typing import Any
 
@@ -40,12 +40,12 @@ def point(store: Any, **columns: Any) -> None:
     insert(store, "map_points", **(row | columns))
 
 
-def wish(store: Any, **columns: Any) -> None:
+def injection(store: Any, **columns: Any) -> None:
     row = {
-        "campaign_id": store.campaign_id, "sample_split": "train", "kind": "veto", "reason": "because",
+        "campaign_id": store.campaign_id, "sample_split": "train", "reason": "because",
         "actor": "test",
     }  # fmt: skip
-    insert(store, "wishes", **(row | columns))
+    insert(store, "injections", **(row | columns))
 
 
 @pytest.mark.parametrize(
@@ -93,31 +93,30 @@ def test_a_point_is_a_sample_of_a_map_or_of_the_target_domain(store: Any) -> Non
         point(store, role="pending", sample_id=sample_id)
 
 
-def test_one_wish_stands_for_a_sample(store: Any) -> None:
+def test_one_injection_stands_for_a_sample(store: Any) -> None:
     sample_id = store.sample()
-    wish(store, sample_id=sample_id, withdrawn_at="2027-01-01T00:00Z", withdrawn_by="test")
-    wish(store, sample_id=sample_id)
-    with refused(UniqueViolation, "uq_wishes_standing"):
-        wish(store, sample_id=sample_id, kind="inject")
+    injection(store, sample_id=sample_id, withdrawn_at="2027-01-01T00:00Z", withdrawn_by="test")
+    injection(store, sample_id=sample_id)
+    with refused(UniqueViolation, "uq_injections_standing"):
+        injection(store, sample_id=sample_id)
 
 
-def test_only_the_pool_is_wished_for(store: Any) -> None:
+def test_only_the_pool_is_injected(store: Any) -> None:
     held_out = store.labelled(split="holdout")
-    with refused(ForeignKeyViolation, "fk_wishes_sample"):
-        wish(store, sample_id=held_out)
+    with refused(ForeignKeyViolation, "fk_injections_sample"):
+        injection(store, sample_id=held_out)
     with refused(CheckViolation, "only_from_pool"):
-        wish(store, sample_id=held_out, sample_split="holdout")
+        injection(store, sample_id=held_out, sample_split="holdout")
 
 
 @pytest.mark.parametrize(
     ("columns", "constraint"),
     [
-        ({"kind": "maybe"}, "ck_wishes_kind"),
         ({"reason": ""}, "has_reason"),
         ({"withdrawn_at": "2027-01-01T00:00Z"}, "withdrawn_by_somebody"),
         ({"withdrawn_by": "test"}, "withdrawn_by_somebody"),
     ],
 )
-def test_a_wish_says_what_why_and_who(store: Any, columns: dict[str, Any], constraint: str) -> None:
+def test_an_injection_says_why_and_who(store: Any, columns: dict[str, Any], constraint: str) -> None:
     with refused(CheckViolation, constraint):
-        wish(store, sample_id=store.sample(), **columns)
+        injection(store, sample_id=store.sample(), **columns)

@@ -1,4 +1,4 @@
-"""maps of the pool, and wishes: designs that people inject into the next round or veto"""
+"""maps of the pool, and injections: designs that people want in the next round"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ NUMBERS = ("x", "y", "predicted", "predicted_std")
 def upgrade() -> None:
     _create_maps()
     _create_points()
-    _create_wishes()
+    _create_injections()
 
 
 def _create_maps() -> None:
@@ -79,41 +79,40 @@ def _create_points() -> None:
     op.create_index(op.f("ix_map_points_round_id"), "map_points", ["round_id"])
 
 
-def _create_wishes() -> None:
+def _create_injections() -> None:
     split = sa.Enum(
         "train", "validation", "holdout",
         name="sample_split", native_enum=False, create_constraint=True, length=32,
     )  # fmt: skip
-    kind = sa.Enum("inject", "veto", name="kind", native_enum=False, create_constraint=True, length=32)
     op.create_table(
-        "wishes",
+        "injections",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
         sa.Column("sample_id", sa.BigInteger(), nullable=False),
         sa.Column("sample_split", split, nullable=False),
-        sa.Column("kind", kind, nullable=False),
         sa.Column("reason", sa.String(length=2000), nullable=False),
         sa.Column("actor", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("withdrawn_by", sa.String(length=200), nullable=True),
-        sa.CheckConstraint("sample_split = 'train'", name=op.f("ck_wishes_only_from_pool")),
+        sa.CheckConstraint("sample_split = 'train'", name=op.f("ck_injections_only_from_pool")),
         sa.CheckConstraint(
-            "(withdrawn_at IS NULL) = (withdrawn_by IS NULL)", name=op.f("ck_wishes_withdrawn_by_somebody")
+            "(withdrawn_at IS NULL) = (withdrawn_by IS NULL)",
+            name=op.f("ck_injections_withdrawn_by_somebody"),
         ),
-        sa.CheckConstraint("reason <> ''", name=op.f("ck_wishes_has_reason")),
+        sa.CheckConstraint("reason <> ''", name=op.f("ck_injections_has_reason")),
         sa.ForeignKeyConstraint(
             ["sample_id", "campaign_id", "sample_split"],
             ["samples.id", "samples.campaign_id", "samples.split"],
-            name="fk_wishes_sample",
+            name="fk_injections_sample",
             onupdate="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_wishes")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_injections")),
     )
-    op.create_index(op.f("ix_wishes_campaign_id_id"), "wishes", ["campaign_id", "id"])
+    op.create_index(op.f("ix_injections_campaign_id_id"), "injections", ["campaign_id", "id"])
     op.create_index(
-        "uq_wishes_standing",
-        "wishes",
+        "uq_injections_standing",
+        "injections",
         ["sample_id"],
         unique=True,
         postgresql_where=sa.text("withdrawn_at IS NULL"),
@@ -121,6 +120,6 @@ def _create_wishes() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("wishes")
+    op.drop_table("injections")
     op.drop_table("map_points")
     op.drop_table("pool_maps")

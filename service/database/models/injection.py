@@ -1,4 +1,4 @@
-"""What people want of the rounds to come."""
+"""Designs that people inject into the next round."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.database.base import Base, Created, Moment, PrimaryKey, enum_column
 from service.database.models.sample import Sample
-from service.vocabulary import Split, WishKind
+from service.vocabulary import Split
 
 
-class Wish(Base):
-    """A design that somebody injects or vetoes; withdrawn ones stay as history.
+class Injection(Base):
+    """A design that somebody wants in the next round; withdrawn ones stay as history.
 
-    An injection is fulfilled when a round has proposed its sample after it was made; a veto holds until it is
-    withdrawn.
+    It is fulfilled when a round has proposed its sample after it was made.
     """
 
-    __tablename__ = "wishes"
+    __tablename__ = "injections"
     __table_args__ = (
-        # As for recommendations: what may not be acquired cannot be wished for.
+        # As for recommendations: what may not be acquired cannot be injected.
         ForeignKeyConstraint(
             ["sample_id", "campaign_id", "sample_split"],
             ["samples.id", "samples.campaign_id", "samples.split"],
             onupdate="CASCADE",
-            name="fk_wishes_sample",
+            name="fk_injections_sample",
         ),
         Index(
-            "uq_wishes_standing",
+            "uq_injections_standing",
             "sample_id",
             unique=True,
             postgresql_where=text("withdrawn_at IS NULL"),
@@ -42,7 +41,6 @@ class Wish(Base):
     campaign_id: Mapped[int]
     sample_id: Mapped[int]
     sample_split: Mapped[Split] = mapped_column(enum_column(Split, "sample_split"), default=Split.TRAIN)
-    kind: Mapped[WishKind] = mapped_column(enum_column(WishKind, "kind"))
     reason: Mapped[str] = mapped_column(String(2000))
     actor: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[Created]
