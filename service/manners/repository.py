@@ -14,6 +14,7 @@ from service.database.models import (
     Campaign,
     CampaignRound,
     ImportRun,
+    Injection,
     Recommendation,
     Replay,
     Sample,
@@ -24,7 +25,6 @@ from service.database.models import (
     User,
     ValuationRun,
     Webhook,
-    Wish,
 )
 
 # Nouns of addresses whose rows have a version; a new noun that can be changed is named here.
@@ -43,7 +43,7 @@ TABLE_OF_NOUN: dict[str, Any] = {
     "users": User,
     "valuation-runs": ValuationRun,
     "webhooks": Webhook,
-    "wishes": Wish,
+    "injections": Injection,
 }
 # Of the advisory locks: other locks of the application hash with another seed, or not at all.
 _LOCK_SEED = 4_801

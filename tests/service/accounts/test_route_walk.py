@@ -19,6 +19,7 @@ Keys = Callable[..., dict[str, str]]
 OWN_404 = (
     "/events",
     "/map",
+    "/points",
     "/curves",
     "/assessment",
     "/serving-surrogate",

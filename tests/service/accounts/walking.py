@@ -40,7 +40,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "retest_sample": {"json": {"reason": "no body left"}},
     "veto_sample": {"json": {"reason": "no body left"}},
     "correct_label": {"json": {"reason": "no body left", "target": 26.5}},
-    "make_wishes": {"json": {"kind": "inject", "sample_ids": [1], "reason": "no body left"}},
+    "create_injections": {"json": {"sample_ids": [1], "reason": "no body left"}},
 }  # fmt: skip
 
 
@@ -146,5 +146,7 @@ class Foreign:
             raise AssertionError(message) from error
 
     def _references(self, table: str) -> Iterator[tuple[str, int]]:
+        if table == "injections":
+            yield "sample_id", self.store.sample()
         if table == "replays":
             yield "round_id", self.ids["acquisition-rounds"]

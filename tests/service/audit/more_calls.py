@@ -78,17 +78,17 @@ CALLS |= {
 
 
 @call
-def make_wishes(client: TestClient) -> Request:
+def create_injections(client: TestClient) -> Request:
     campaign_id = create_campaign(client)
     ids = add_samples(client, campaign_id, [sample_document()])
-    document = {"kind": "inject", "sample_ids": ids, "reason": "the customer asks"}
-    return post(f"/campaigns/{campaign_id}/wishes", document)
+    document = {"sample_ids": ids, "reason": "the customer asks"}
+    return post(f"/campaigns/{campaign_id}/injections", document)
 
 
 @call
-def withdraw_wish(client: TestClient) -> Request:
-    response = client.request(**make_wishes(client))
-    return post(f"/wishes/{response.json()[0]['id']}:withdraw")
+def withdraw_injection(client: TestClient) -> Request:
+    response = client.request(**create_injections(client))
+    return post(f"/injections/{response.json()[0]['id']}:withdraw")
 
 
 @call

@@ -53,6 +53,7 @@ DEFAULTS["uploads"] = {
     "status": "queued", "filename": "a.zip", "sha256": "a" * 64, "size_bytes": 1, "request": Jsonb({}),
     "label_definition": "rolc/1", "attempt": 0, "requested_by": "test",
 }  # fmt: skip
+DEFAULTS["injections"] = {"reason": "the customer asks", "actor": "test", "sample_split": "train"}
 DEFAULTS["surrogate_promotions"] = {
     "outcome": "first", "comparison": Jsonb({}), "actor": "test", "reason": "",
 }  # fmt: skip
