@@ -81,12 +81,17 @@ def _budget(campaign: Campaign, remaining: Decimal | None, cheapest: Decimal | N
     if remaining is None:
         return StopCheck(name="budget", reached=None, sentence="The campaign has no budget.")
     reached = remaining <= 0 or (cheapest is not None and remaining < cheapest)
-    left = f"{remaining:,} {campaign.currency} of the budget are left"
+    left = f"{_amount(remaining)} {campaign.currency} of the budget are left"
     if cheapest is None:
         return StopCheck(name="budget", reached=reached, sentence=f"{left}.")
     word = "less than" if reached else "enough for"
-    sentence = f"{left}, {word} the cheapest candidate at {cheapest:,} {campaign.currency}."
+    sentence = f"{left}, {word} the cheapest candidate at {_amount(cheapest)} {campaign.currency}."
     return StopCheck(name="budget", reached=reached, sentence=sentence)
+
+
+def _amount(money: Decimal) -> str:
+    """Cents only where there are some."""
+    return f"{money:,}".removesuffix(".00")
 
 
 def _candidates(cheapest: Decimal | None, open_: int) -> StopCheck:

@@ -146,7 +146,7 @@ def demo(
         with running_stack(
             settings, data_folder=folder, host="127.0.0.1", port=free_port(), announce=print
         ) as stack:
-            told = demonstration.tell(stack, API_KEY)
+            told = demonstration.tell(stack, settings.database_url, API_KEY)
             with closing(told.api):
                 yield told
     administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -14,14 +14,14 @@ from worker.simulation import execute, label, measure, simulate
 
 NAME, PASSWORD = "head.of.tests", "chalk otter sleeps twice"
 # Enough for an honest surrogate, few enough to be valued in seconds.
-SIZES = Sizes(historic_tests=130, target_tests=15, simulations=25, validation=30, holdout=40, candidates=400)
+SIZES = Sizes(historic_tests=80, target_tests=8, simulations=20, validation=30, holdout=40, candidates=400)
 VALUATION = {"epochs": 120, "ensemble": 4}
 BACKTEST = {
-    "strategies": ["lcmd"], "initial": 40, "batch_size": 10, "rounds": 2, "repeats": 5,
+    "strategies": ["variance_reduction"], "initial": 40, "batch_size": 10, "rounds": 2, "repeats": 5,
     "label_precision": "equal", "as_bought": False,
 }  # fmt: skip
-ROUND = {"batch_size": 12, "source_budgets": {TEST: "2100000", SIMULATION: "30000"}, "control_fraction": 0.2}
-DAY_ONE = 6  # acquisitions of the first round that were approved
+ROUND = {"batch_size": 14, "source_budgets": {TEST: "2700000", SIMULATION: "30000"}, "control_fraction": 0.2}
+DAY_ONE = 10  # acquisitions of the first round that were approved
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Demo:
 
     stack: Stack
     api: DemoClient
+    database_url: str
     campaign_id: int
     round_id: int  # the one that waits for decisions
     valuation_run_id: int
@@ -48,7 +49,7 @@ class Demo:
         return [row for row in rows if row["status"] == "proposed"]
 
 
-def tell(stack: Stack, api_key: str) -> Demo:
+def tell(stack: Stack, database_url: str, api_key: str) -> Demo:
     """Store it, value it, rank it, let the first results come in, and rank again."""
     api = DemoClient(stack.url, api_key)
     api.post("/users", {"name": NAME, "role": "admin", "password": PASSWORD})
@@ -60,7 +61,7 @@ def tell(stack: Stack, api_key: str) -> Demo:
     run = _follow(api, f"{base}/valuation-runs", {"configuration": VALUATION, "seed": 1})
     second = _follow(api, f"{base}/acquisition-rounds", {"configuration": ROUND, "seed": 1})
     return Demo(
-        stack=stack, api=api, campaign_id=int(base.rsplit("/", 1)[1]), round_id=second["id"],
+        stack=stack, api=api, database_url=database_url, campaign_id=int(base.rsplit("/", 1)[1]), round_id=second["id"],
         valuation_run_id=run["id"], backtest_id=backtest["id"],
     )  # fmt: skip
 

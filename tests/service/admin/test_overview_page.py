@@ -111,7 +111,7 @@ def test_late_results_uploads_and_thin_budgets_are_told(
         "The budget is nearly used up: 200,000 USD left" not in found
     )  # it is less than any candidate costs
     assert any(
-        task.startswith("The stop rule says stop: 200,000.00 USD of the budget are left") for task in found
+        task.startswith("The stop rule says stop: 200,000 USD of the budget are left") for task in found
     )
     assert "1 upload waits to be looked at and accepted" in found
     assert "1 upload could not be read" in found

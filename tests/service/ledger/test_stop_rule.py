@@ -100,7 +100,7 @@ def test_committed_money_is_gone(client: TestClient, sessions: Sessions) -> None
     key = campaign(client, budget="500000")
     approved = Pick(20.0, status=RecommendationStatus.APPROVED)
     add_round(sessions, key, add_surrogate(sessions, key, 3.0), [approved])
-    assert "200,000.00 USD of the budget are left, less than" in reason(sessions, key)
+    assert "200,000 USD of the budget are left, less than" in reason(sessions, key)
 
 
 @pytest.mark.parametrize(("value", "stops"), [("600000", False), ("599999", True)])

@@ -277,11 +277,11 @@ def test_a_round_follows_with_the_next_number_and_seed(client: TestClient, sessi
     ("campaign", "configuration", "reason"),
     [
         ({"candidates": 3}, {}, "There is no candidate left."),
-        ({"candidates": 5, "budget": "6000.00"}, {}, "0.00 USD of the budget are left"),
+        ({"candidates": 5, "budget": "6000.00"}, {}, "0 USD of the budget are left"),
         (
             {"candidates": 5, "budget": "7000.00"},
             {},
-            "1,000.00 USD of the budget are left, less than the cheapest",
+            "1,000 USD of the budget are left, less than the cheapest",
         ),
         ({"candidates": 5}, {"stop_at_rmse": 3.5}, "within the target of 3.5 g"),
         ({"candidates": 5}, {"most_rounds": 1}, "its most of 1 rounds"),
