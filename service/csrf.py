@@ -16,6 +16,7 @@ from service.errors import ForbiddenError
 
 FIELD = "csrf_token"
 HEADER = "X-CSRF-Token"
+LONGEST_FIELD_BYTES = 8 * 2**20
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 # Of the request in hand; empty where no session asks.
 current_token: ContextVar[str] = ContextVar("csrf_token", default="")
@@ -38,5 +39,10 @@ async def _in_form(request: Request) -> str:
     """The field of a form; what is read here is kept for the route."""
     if not request.headers.get("content-type", "").startswith(_FORMS):
         return ""
-    value = (await request.form()).get(FIELD, "")
+    value = (await form_of(request)).get(FIELD, "")
     return value if isinstance(value, str) else ""
+
+
+async def form_of(request: Request) -> FormData:
+    """The form, with fields so long that a huge paste comes to the check that says what is wrong with it."""
+    return await request.form(max_part_size=LONGEST_FIELD_BYTES)

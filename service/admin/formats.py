@@ -72,7 +72,10 @@ def quantity(name: str, unit: str) -> str:
     """`test_mass_kg` without the unit that is shown beside it: `test mass`."""
     if unit in BARE_UNITS:
         return words(name)
-    return words(name.removesuffix("_" + re.sub(r"[^a-z0-9]", "", unit.lower())))
+    plain = unit.lower().replace("%", "percent")
+    for separator in ("", "_per_"):  # impact_speed_kmh, front_stiffness_kn_per_m
+        name = name.removesuffix("_" + re.sub(r"[^a-z0-9_]", "", plain.replace("/", separator)))
+    return words(name)
 
 
 def feature_value(value: object, unit: str) -> str:
@@ -85,7 +88,7 @@ def feature_value(value: object, unit: str) -> str:
     if isinstance(value, int | float):
         text = (f"{value:.6g}" if is_bare else f"{value:,.6g}").replace("-", "−")
     else:
-        text = str(value)
+        text = words(str(value))
     return text if is_bare else f"{text} {unit}"
 
 

@@ -79,7 +79,7 @@ def _yes_or_no(wanted: Input, schema: Mapping[str, Any]) -> FormField:
 
 async def _fields(request: Request) -> dict[str, str]:
     """The text fields of a form that were filled in."""
-    form = await request.form()
+    form = await csrf.form_of(request)
     # Postgres stores no NUL characters.
     texts = {
         name: value.replace("\x00", "").strip() for name, value in form.items() if isinstance(value, str)
@@ -93,7 +93,7 @@ FormDep = Annotated[dict[str, str], Depends(_fields)]
 async def _filled_lists(request: Request) -> dict[str, list[str]]:
     """Every value of the fields of a form that were filled in: several checkboxes share a name."""
     found: dict[str, list[str]] = {}
-    for name, value in (await request.form()).multi_items():
+    for name, value in (await csrf.form_of(request)).multi_items():
         if isinstance(value, str) and (text := value.replace("\x00", "").strip()):
             found.setdefault(name, []).append(text)
     return found
@@ -109,7 +109,7 @@ def whole_numbers(texts: Iterable[str]) -> list[int]:
 
 async def _lists(request: Request) -> dict[str, list[str]]:
     """Every field of a form with all its values: boxes of one name that are ticked."""
-    form = await request.form()
+    form = await csrf.form_of(request)
     return {name: [str(value) for value in form.getlist(name)] for name in form}
 
 

@@ -7,14 +7,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from service.database.engine import unit_of_work
 from service.database.models import ValuationRun
 from service.lifecycles import RunStatus
-from tests.browser.conftest import CHROMIUM, Watched
+from tests.browser.conftest import Watched
 from tests.service.admin.rows import Rows, new_run
 from tests.service.admin.story import add_backtest
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
+pytestmark = pytest.mark.browser
 
 
 def test_progress_moves_by_itself_and_stops(

@@ -17,14 +17,11 @@ from service.database.engine import unit_of_work
 from service.lifecycles import RecommendationStatus, RunStatus
 from service.main import create_app
 from service.settings import Settings
-from tests.browser.conftest import CHROMIUM, START_TIMEOUT_S, Watched
+from tests.browser.conftest import START_TIMEOUT_S, Watched
 from tests.service.admin.rows import Rows
 from tests.service.admin.story import Story, add_backtest, tell
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
+pytestmark = pytest.mark.browser
 SLOW_MS = 30_000
 STRICT = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'"
 

@@ -9,14 +9,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from service.acquisitions import service as acquisitions
 from service.database.engine import unit_of_work
 from service.lifecycles import RecommendationStatus
-from tests.browser.conftest import CHROMIUM, Watched
+from tests.browser.conftest import Watched
 from tests.service.admin.map_rows import add_map
 from tests.service.admin.rows import Rows, add_campaign
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
+pytestmark = pytest.mark.browser
 
 
 def url_of(rows: Rows, rest: str = "") -> str:

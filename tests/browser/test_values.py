@@ -1,7 +1,5 @@
 """Data values, review queue, one sample and the surrogate in a real browser."""
 
-# ruff: noqa: F811 - fixtures of another module are asked for by their names
-
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy.orm import Session, sessionmaker
@@ -9,22 +7,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from service.database.engine import unit_of_work
 from service.database.models import Sample, Upload
 from service.lifecycles import UploadStatus
-from tests.browser.test_dashboard import (  # noqa: F401 - fixtures
-    CHROMIUM,
-    Watched,
-    browser,
-    origin,
-    rows,
-    store,
-    watched,
-)
+from tests.browser.conftest import Watched
 from tests.service.admin.rows import Rows, new_campaign
 from tests.service.admin.test_surrogate_page import train
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
+pytestmark = pytest.mark.browser
 DRAWN = """(canvases) => canvases.map((canvas) => {
     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer;
     return new Set(new Uint32Array(pixels)).size;

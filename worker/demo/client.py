@@ -23,6 +23,9 @@ class DemoClient:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=120.0)
 
+    def close(self) -> None:
+        self._http.close()
+
     def post(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
         return self._read(self._http.post(path, json=document))
 

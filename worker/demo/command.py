@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -45,7 +45,9 @@ def demo(
     port = port if serve else free_port(HOST)
     with running_stack(settings, data_folder=data_dir, host=HOST, port=port, announce=console.print) as stack:
         ready = stack.ready_key
-        outcome = _run(stack.url, ready.key if ready else settings.api_key.get_secret_value(), seed, console)
+        key = ready.key if ready else settings.api_key.get_secret_value()
+        with closing(DemoClient(stack.url, key)) as client:
+            outcome = _run(client, seed, console)
         if as_json:
             typer.echo(json.dumps(as_document(outcome), indent=2))
         else:
@@ -59,9 +61,8 @@ def demo(
             keep_running(stack, console.print)
 
 
-def _run(url: str, api_key: str, seed: int, console: Console) -> Outcome:
+def _run(client: DemoClient, seed: int, console: Console) -> Outcome:
     seconds: dict[str, float] = {}
-    client = DemoClient(url, api_key)
     with _progress(console) as progress:
 
         @contextmanager

@@ -69,6 +69,8 @@ def _setting(name: str, value: Any, currency: str) -> str:  # noqa: ANN401 - any
         return " and ".join(
             f"{words(source)} {money(Decimal(amount), currency)}" for source, amount in value.items()
         )
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return words(str(value))
 
 

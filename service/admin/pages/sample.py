@@ -133,7 +133,9 @@ def _features(campaign: Campaign, sample: Sample) -> list[FeatureLine]:
 
 def _feature(feature: Mapping[str, Any], planned: Any, executed: Any, drift: Drift | None) -> FeatureLine:  # noqa: ANN401 - feature values
     unit = feature.get("unit", "1")
-    difference = "" if drift is None or drift.difference is None else feature_value(drift.difference, unit)
+    difference = (
+        "" if drift is None or drift.difference is None else feature_value(short(drift.difference), unit)
+    )
     return FeatureLine(
         name=quantity(feature["name"], unit),
         planned=feature_value(planned, unit),

@@ -17,11 +17,13 @@
       data: points.filter((point) => point[at] !== null).map((point) => ({ value: [point[0], point[at]], point })),
     }));
     if (goal && lines.length) lines[0].markLine = limit({ yAxis: target }, { label: `target ${number(target)} ${unit}`, colour: theme.good });
+    const heights = lines.flatMap((line) => line.data.map(({ value }) => value[1]));
+    const digits = Math.max(...heights) - Math.min(...heights) < 1 ? 2 : 1; // else ticks would repeat
     const lowest = ({ min }) => (goal ? Math.min(min, target) * 0.9 : min * 0.9);
     return {
       legend: legend(),
       xAxis: axis(`spent (${currency})`, { nameGap: 28, min: 0, axisLabel: { color: theme.muted, formatter: short } }),
-      yAxis: axis(`${name} (${unit})`, { nameGap: 44, min: lowest, axisLabel: { color: theme.muted, showMinLabel: false, formatter: (value) => number(value, 1) } }),
+      yAxis: axis(`${name} (${unit})`, { nameGap: 44, min: lowest, axisLabel: { color: theme.muted, showMinLabel: false, formatter: (value) => number(value, digits) } }),
       tooltip: tooltip(({ data: { point } }) => [
         `Surrogate ${point[4]}`,
         `RMSE ${number(point[1], 2, unit)}, 95 % below ${number(point[2], 2, unit)}`,
