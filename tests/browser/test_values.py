@@ -1,6 +1,6 @@
 """Data values, review queue, one sample and the surrogate in a real browser."""
 
-# ruff: noqa: F811 - fixtures of another module are asked for by their names
+
 
 import pytest
 from playwright.sync_api import expect
@@ -9,15 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from service.database.engine import unit_of_work
 from service.database.models import Sample, Upload
 from service.lifecycles import UploadStatus
-from tests.browser.test_dashboard import (  # noqa: F401 - fixtures
-    CHROMIUM,
-    Watched,
-    browser,
-    origin,
-    rows,
-    store,
-    watched,
-)
+from tests.browser.conftest import CHROMIUM, Watched
 from tests.service.admin.rows import Rows, new_campaign
 from tests.service.admin.test_surrogate_page import train
 
@@ -39,7 +31,7 @@ def test_the_surrogate_is_drawn(
     train(store, rows, 2.0)
     watched.page.emulate_media(color_scheme=scheme)
     page = watched.open(f"/campaigns/{rows.campaign_id}/surrogate")
-    canvases = page.locator("[data-plot] canvas")
+    canvases = page.locator("[data-chart] canvas")
     expect(canvases).to_have_count(4)
     assert min(canvases.evaluate_all(DRAWN)) > 10
 
