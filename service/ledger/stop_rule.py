@@ -94,11 +94,6 @@ def _budget(campaign: Campaign, remaining: Decimal | None, cheapest: Decimal | N
     return StopCheck(name="budget", reached=reached, sentence=sentence)
 
 
-def _amount(money: Decimal) -> str:
-    """Cents only where there are some."""
-    return f"{money:,}".removesuffix(".00")
-
-
 def _candidates(cheapest: Decimal | None, open_: int) -> StopCheck:
     if cheapest is not None:
         return StopCheck(name="candidates", reached=False, sentence="There are candidates to choose from.")

@@ -42,9 +42,9 @@ def test_progress_moves_by_itself_and_stops(
 def test_charts_are_drawn(watched: Watched, rows: Rows, scheme: str) -> None:
     watched.page.emulate_media(color_scheme=scheme)
     page = watched.open(f"/campaigns/{rows.campaign_id}/data-values")
-    expect(page.locator("[data-plot] canvas")).to_have_count(2)
+    expect(page.locator("[data-chart] canvas")).to_have_count(2)
     colours = page.evaluate(
-        """() => [...document.querySelectorAll("[data-plot] canvas")].map((canvas) => {
+        """() => [...document.querySelectorAll("[data-chart] canvas")].map((canvas) => {
             const pixels = new Uint32Array(
                 canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer);
             return new Set(pixels).size;

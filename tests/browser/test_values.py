@@ -26,7 +26,7 @@ def test_the_surrogate_is_drawn(
     train(store, rows, 2.0)
     watched.page.emulate_media(color_scheme=scheme)
     page = watched.open(f"/campaigns/{rows.campaign_id}/surrogate")
-    canvases = page.locator("[data-plot] canvas")
+    canvases = page.locator("[data-chart] canvas")
     expect(canvases).to_have_count(4)
     assert min(canvases.evaluate_all(DRAWN)) > 10
 

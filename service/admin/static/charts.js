@@ -1,12 +1,14 @@
 // Charts by Apache ECharts in the colours of the page. A page's own script registers its kinds:
-//   crashscout.charts.register("parity", (data, theme) => option)
-// and its template places them with the macro `chart`. `data.table` = {columns, rows} is their text alternative.
+//   crashscout.charts.register("parity", (data, theme) => option, (data) => ({ columns, rows }))
+// and its template places them with the macro `chart`. The second function, or else `data.table`, is their text
+// alternative. Charts whose data are fetched later go through `place(element, kind, data)`.
 "use strict";
 
 const crashscout = { charts: {} };
 
 (() => {
   const kinds = {};
+  const tables = {};
   const GRID = { left: 64, right: 20, top: 36, bottom: 48 };
 
   function token(name) {
@@ -68,6 +70,17 @@ const crashscout = { charts: {} };
     ];
   }
 
+  // Bars between two points each: one line that is broken after each of them.
+  function segments(pairs, colour, lineStyle) {
+    const data = pairs.flatMap(([from, to]) => [from, to, [null, null]]);
+    return { type: "line", data, symbol: "none", silent: true, z: 1, lineStyle: { color: colour, width: 1, opacity: 0.5, ...lineStyle } };
+  }
+
+  // The dashed line on which two equal quantities lie.
+  function diagonal(low, high) {
+    return { type: "line", data: [[low, low], [high, high]], symbol: "none", silent: true, lineStyle: { color: theme().muted, type: "dashed", width: 1.5 } };
+  }
+
   // 1,234.5 with so many digits, and a unit.
   function number(value, digits = 2, unit = "") {
     if (value === null || value === undefined) return "–";
@@ -90,6 +103,14 @@ const crashscout = { charts: {} };
     const chart = echarts.getInstanceByDom(element) ?? echarts.init(element);
     chart.setOption({ animation: false, color: theme().series, textStyle: { fontFamily: "inherit" }, grid: GRID, ...kind(dataOf(element), theme()) }, true);
     return chart;
+  }
+
+  // A chart whose data came later than the page.
+  function place(element, kind, data) {
+    document.getElementById(element.dataset.source).textContent = JSON.stringify(data);
+    element.dataset.chart = kind;
+    resized.observe(element);
+    return draw(element);
   }
 
   function drawAll(root) {
@@ -125,6 +146,11 @@ const crashscout = { charts: {} };
     }
   }
 
+  function tableOf(drawing) {
+    const data = dataOf(drawing);
+    return tables[drawing.dataset.chart]?.(data) ?? data.table;
+  }
+
   // The table instead of the drawing, and back.
   function toggle(button) {
     const figure = button.closest("figure");
@@ -135,14 +161,14 @@ const crashscout = { charts: {} };
     button.setAttribute("aria-expanded", String(!table.hidden));
     if (table.hidden) asTables.delete(drawing.id);
     else asTables.add(drawing.id);
-    if (!table.hidden) fillTable(table, dataOf(drawing).table);
+    if (!table.hidden) fillTable(table, tableOf(drawing));
     else echarts.getInstanceByDom(drawing).resize();
   }
 
   Object.assign(crashscout.charts, {
-    register: (name, option) => { kinds[name] = option; },
+    register: (name, option, table) => { kinds[name] = option; tables[name] = table; },
     chartOf: (element) => echarts.getInstanceByDom(element),
-    theme, axis, tooltip, limit, legend, band, number, short, draw, dataOf,
+    theme, axis, tooltip, limit, legend, band, segments, diagonal, number, short, draw, place, dataOf,
   });
 
   document.addEventListener("click", (event) => {

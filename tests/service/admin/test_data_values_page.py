@@ -115,7 +115,7 @@ def test_without_a_success_it_says_where_to_ask(
         session.get_one(ValuationRun, rows.run_id).status = "cancelled"
     soup = soup_of(dashboard, page_of(rows))
     assert "No valuation run has succeeded yet" in text_of(soup.main)
-    assert soup.select("[data-plot]") == []
+    assert soup.select("[data-chart]") == []
 
 
 def test_thinning_keeps_the_suspicious_tail_and_the_order() -> None:

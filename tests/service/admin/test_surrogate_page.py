@@ -141,7 +141,7 @@ def test_a_worse_one_serves_only_with_a_reason(
 def test_an_old_version_without_an_assessment_says_so(dashboard: TestClient, rows: Rows) -> None:
     soup = soup_of(dashboard, page_of(rows))
     assert "stored no predictions beside labels" in text_of(soup.main)
-    assert soup.select("[data-plot=parity]") == []
+    assert soup.select("[data-chart=parity]") == []
 
 
 def test_without_a_surrogate_it_says_where_to_ask(
