@@ -311,7 +311,7 @@ def test_strangers_cannot_have_the_provider_asked_without_end(open_app: Open) ->
 
 def test_the_challenge_is_that_of_the_standard() -> None:
     """RFC 7636, appendix B."""
-    attempt = flow.Attempt("", "", 0.0, "", "", verifier="dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWOEjXk")
+    attempt = flow.Attempt("", "", 0.0, "", "", verifier="dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
     assert attempt.challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
