@@ -17,7 +17,7 @@ VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?:(:[-?])([^}]*))?\})")
 
 
 def document(variables: Mapping[str, str]) -> dict[str, Any]:
-    """The whole file, less variables that nothing sets; raises `KeyError` with the complaint when a variable that it demands is not set."""
+    """The whole file, less variables that nothing sets; raises `KeyError` with the complaint where one is demanded."""
     return _filled(yaml.safe_load(FILE.read_text()), variables)
 
 
