@@ -29,7 +29,7 @@ from service.vocabulary import Scope
 
 __all__ = [
     "CampaignDep", "GuardedRoute", "PageDep", "Principal", "PrincipalInfo", "RawBody", "RawBodyDep", "SessionDep",
-    "SettingsDep", "principal_of", "refuse_cross_site", "requires", "still_reads",
+    "SettingsDep", "limit_strangers", "principal_of", "refuse_cross_site", "requires", "still_reads",
 ]  # fmt: skip
 
 # A browser says whence a request comes; anything else than these changes nothing here.
@@ -87,6 +87,8 @@ async def _authenticate(request: Request) -> Authenticated:
 
 
 Principal = Annotated[PrincipalInfo, Depends(principal_of)]
+# For what is open to everyone and makes work elsewhere.
+limit_strangers = Depends(guard.charge_stranger)
 
 
 def still_reads(request: Request, campaign_id: int) -> bool:

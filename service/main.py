@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service import contract, error_handlers, health, raw_bodies
 from service.accounts.authentication import Authenticator
+from service.accounts.oidc.provider import Provider
 from service.accounts.routes import router as accounts
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
@@ -140,6 +141,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
     app.state.authenticator = Authenticator(app.state.sessions, settings)
+    app.state.oidc = Provider(settings) if settings.oidc_issuer else None
     app.state.rate_limiter = RateLimiter(app.state.queue)
     app.state.mailbox = Mailbox(settings.broker_url)
     app.state.predictors = Predictors()

@@ -15,7 +15,9 @@ from pydantic_settings.exceptions import SettingsError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from service.addresses import is_encrypted_or_near
 from service.errors import InputError
+from service.oidc_settings import OidcSettings
 from service.secret_files import FileSource
 
 # Placeholders that `.env.example` and copied recipes carry: never a secret.
@@ -24,7 +26,13 @@ SHORTEST_API_KEY = 24
 # Celery would take any other text for the name of a RabbitMQ host.
 _BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://", "sentinel://")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
-_LISTS = ("allowed_hosts", "trusted_proxies", "webhook_allowed_networks", "oracle_commands")
+# What the environment holds as JSON, with what it should look like.
+_LIST = 'JSON list, for example ["127.0.0.1", "crashscout.example.com"]'
+_OBJECT = 'JSON object, for example {"crash-engineers": "engineer"}'
+_STRUCTURED = dict.fromkeys(
+    ("allowed_hosts", "trusted_proxies", "webhook_allowed_networks", "oracle_commands", "oidc_endpoint_hosts",
+     "oidc_email_domains"), _LIST,
+) | dict.fromkeys(("oidc_roles", "oidc_required_claims"), _OBJECT)  # fmt: skip
 _DATABASE_DRIVERS = frozenset({"postgresql", "postgresql+psycopg"})
 
 
@@ -33,7 +41,7 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
-class Settings(BaseSettings):
+class Settings(OidcSettings):
     """Every setting with its meaning; outside development a missing or placeholder secret is refused."""
 
     model_config = SettingsConfigDict(env_prefix="CRASHSCOUT_", env_file=".env", extra="ignore")
@@ -204,9 +212,18 @@ class Settings(BaseSettings):
                     raise ValueError(f"the password in CRASHSCOUT_{name} is a placeholder: set a secret one")
         return self
 
+    @model_validator(mode="after")
+    def _check_way_to_issuer(self) -> Self:
+        development = self.environment is Environment.DEVELOPMENT
+        if self.oidc_issuer and not is_encrypted_or_near(self.oidc_issuer, development=development):
+            raise ValueError("CRASHSCOUT_OIDC_ISSUER must be https; http on loopback will do in development")
+        if self.oidc_client_secret.get_secret_value().lower() in PLACEHOLDERS - {""}:
+            raise ValueError("CRASHSCOUT_OIDC_CLIENT_SECRET is a placeholder: set the provider's")
+        return self
+
     def secrets(self) -> list[str]:
         """What must stand in no log line."""
-        keys = [self.api_key.get_secret_value(), self.secret_key.get_secret_value()]
+        keys = [key.get_secret_value() for key in (self.api_key, self.secret_key, self.oidc_client_secret)]
         return [*keys, *map(_password_in, (self.database_url, self.broker_url))]
 
 
@@ -231,11 +248,10 @@ def load_settings(*, engines: bool = False) -> Settings:
     except ValidationError as error:
         details = "; ".join(_complaint(item["loc"], item["msg"]) for item in error.errors())
         raise InputError(f"The configuration is wrong: {details}") from error
-    except SettingsError as error:  # the only structured values are lists
-        name = next((name for name in _LISTS if f'"{name}"' in str(error)), "a setting")
-        hint = 'Write it as a JSON list, for example ["127.0.0.1", "crashscout.example.com"].'
-        message = f"The configuration is wrong: CRASHSCOUT_{name.upper()} is no list."
-        raise InputError(message, hint=hint) from error
+    except SettingsError as error:
+        name = next((name for name in _STRUCTURED if f'"{name}"' in str(error)), "allowed_hosts")
+        message = f"The configuration is wrong: CRASHSCOUT_{name.upper()} is no JSON."
+        raise InputError(message, hint=f"Write it as a {_STRUCTURED[name]}.") from error
     if engines and not (settings.database_url and settings.broker_url):
         hint = "Set CRASHSCOUT_DATABASE_URL and CRASHSCOUT_BROKER_URL, or use `crashscout serve`."
         raise InputError("Database and broker are not named.", hint=hint)

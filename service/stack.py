@@ -118,7 +118,8 @@ def check_address(host: str, port: int, settings: Settings) -> None:
         InputError: with the remedy.
     """
     # In production nobody comes in without credentials, whatever is set.
-    is_closed = settings.api_key.get_secret_value() or settings.environment is Environment.PRODUCTION
+    has_way_in = settings.api_key.get_secret_value() or settings.oidc_issuer
+    is_closed = has_way_in or settings.environment is Environment.PRODUCTION
     if not is_loopback(host) and not is_closed:
         hint = f"Set CRASHSCOUT_API_KEY, for example to {secrets.token_urlsafe(24)}, or listen on 127.0.0.1."
         raise InputError(f"{host} can be reached by others, and no API key is set.", hint=hint)

@@ -17,13 +17,17 @@ VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?:(:[-?])([^}]*))?\})")
 
 
 def document(variables: Mapping[str, str]) -> dict[str, Any]:
-    """The whole file; raises `KeyError` with the complaint when a variable that it demands is not set."""
+    """The whole file, less variables that nothing sets; raises `KeyError` with the complaint where one is demanded."""
     return _filled(yaml.safe_load(FILE.read_text()), variables)
 
 
 def _filled(node: Any, variables: Mapping[str, str]) -> Any:
     if isinstance(node, dict):
-        return {key: _filled(value, variables) for key, value in node.items()}
+        return {
+            key: _filled(value, variables) if value is not None else variables.get(key)
+            for key, value in node.items()
+            if value is not None or key in variables or not key.startswith("CRASHSCOUT_")
+        }
     if isinstance(node, list):
         return [_filled(value, variables) for value in node]
     return VARIABLE.sub(lambda found: _value(found, variables), node) if isinstance(node, str) else node

@@ -117,7 +117,8 @@ class Authenticator:
 
     def _opens_locally(self) -> bool:
         settings = self._settings
-        return settings.environment is Environment.DEVELOPMENT and not settings.api_key.get_secret_value()
+        others_may_come = settings.api_key.get_secret_value() or settings.oidc_issuer
+        return settings.environment is Environment.DEVELOPMENT and not others_may_come
 
 
 def _is_old(noted_at: datetime | None) -> bool:

@@ -75,6 +75,16 @@ def user_named(session: Session, name: str) -> User | None:
     return session.scalars(select(User).where(User.name == name.lower())).one_or_none()
 
 
+def user_named_for_update(session: Session, name: str) -> User | None:
+    return session.scalars(select(User).where(User.name == name.lower()).with_for_update()).one_or_none()
+
+
+def user_of_identity(session: Session, issuer: str, subject: str) -> User | None:
+    """Whom the provider's subject is here; the row is locked."""
+    statement = select(User).where(User.issuer == issuer, User.subject == subject)
+    return session.scalars(statement.with_for_update()).one_or_none()
+
+
 def users_page(session: Session, request: PageRequest) -> Sequence[User]:
     statement = select(User).where(User.id > request.after).order_by(User.id)
     return session.scalars(statement.limit(request.limit + 1)).all()

@@ -13,6 +13,7 @@ from service.admin.pages import (
     data_values,
     ledger,
     login,
+    oidc,
     overview,
     pool_map,
     recommendation,
@@ -40,4 +41,5 @@ def install(app: FastAPI) -> None:
     pages.include_router(login.signed_in_router)
     app.include_router(pages)
     app.include_router(login.router, include_in_schema=False)
+    app.include_router(oidc.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.accounts.oidc.errors import ProviderUnavailableError
+from service.accounts.oidc.provider import Provider
 from service.database.clock import database_time
 from service.database.engine import make_engine, make_session_factory
 from service.database.migrate import is_current
@@ -55,7 +57,9 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """All checks; those that need the database are left out when it does not answer."""
-    return [*_with_database(settings), _broker(settings), _disk(files_folder(settings))]
+    return [
+        *_with_database(settings), _broker(settings), _disk(files_folder(settings)), *_provider(settings),
+    ]  # fmt: skip
 
 
 def _with_database(settings: Settings) -> Iterator[Finding]:
@@ -139,6 +143,27 @@ def _broker(settings: Settings) -> Finding:
     except UnavailableError as error:
         return Finding("broker", error.message, error.hint)
     return Finding("broker", "answers")
+
+
+def _provider(settings: Settings) -> Iterator[Finding]:
+    """The OIDC provider, where there should be one: its description and its keys."""
+    if not settings.oidc_issuer:
+        return
+    provider = Provider(settings)
+    try:
+        metadata, keys = provider.metadata(), provider.keys()
+    except ProviderUnavailableError as error:
+        remedy = error.hint or "Correct CRASHSCOUT_OIDC_ISSUER, or ask who runs the provider."
+        yield Finding("oidc", error.message, remedy)
+        return
+    seen = f"{metadata.issuer} answers, keys: {len(keys.keys)}, signatures: {', '.join(metadata.algorithms)}"
+    yield Finding("oidc", seen, _without_administrator(settings))
+
+
+def _without_administrator(settings: Settings) -> str:
+    if settings.password_login or "admin" in settings.oidc_roles.values():
+        return ""
+    return "Nobody can become admin: map a value to it in CRASHSCOUT_OIDC_ROLES."
 
 
 def _disk(folder: Path) -> Finding:

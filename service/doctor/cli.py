@@ -41,7 +41,7 @@ def doctor(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check database, migrations, broker, workers, disk and clock, and say what to do about what is wrong.
+    """Check database, migrations, broker, workers, disk, clock, OIDC provider, and say what to do about what is wrong.
 
     Exit 0: all is well; 1: something needs attention; 2: the configuration is wrong.
     """

@@ -16,7 +16,8 @@ from service.admin.forms import FormDep
 from service.admin.rendering import frame, page
 from service.credentials import COOKIE, forget_cookie, set_cookie
 from service.dependencies import GuardedRoute, Principal, SessionDep, SettingsDep, requires
-from service.errors import AuthenticationError
+from service.errors import AuthenticationError, ForbiddenError
+from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 router = APIRouter()
@@ -30,7 +31,7 @@ def show_login(request: Request, next_url: Annotated[str, Query(alias="next")] =
     """The form; who is signed in already goes on."""
     if COOKIE in request.cookies and _is_live(request):
         return RedirectResponse(own_path(next_url), status_code=303)
-    return _page(request, next_url=own_path(next_url))
+    return login_page(request, next_url=own_path(next_url))
 
 
 def _is_live(request: Request) -> bool:
@@ -44,6 +45,9 @@ def _is_live(request: Request) -> bool:
 @router.post("/login")
 def sign_in(request: Request, form: FormDep, settings: SettingsDep) -> Response:
     """Begin a session under a new token; wrong name, wrong password and no such user look the same."""
+    if not settings.password_login:
+        message = f"Passwords are switched off here: sign in with {settings.oidc_label}."
+        raise ForbiddenError(message, hint="CRASHSCOUT_PASSWORD_LOGIN switches them on.")
     next_url = own_path(form.get("next", START))
     attempt = accounts.Attempt(
         name=form.get("name", ""),
@@ -63,11 +67,11 @@ def sign_in(request: Request, form: FormDep, settings: SettingsDep) -> Response:
 def _refusal(request: Request, name: str, next_url: str, refused: accounts.Refused) -> Response:
     if refused.wait_s:
         error = "Too many attempts."
-        response = _page(request, name=name, next_url=next_url, error=error, wait_s=refused.wait_s)
+        response = login_page(request, name=name, next_url=next_url, error=error, wait_s=refused.wait_s)
         response.headers["retry-after"] = str(refused.wait_s)
         response.status_code = 429
         return response
-    response = _page(request, name=name, next_url=next_url, error="Name or password is wrong.")
+    response = login_page(request, name=name, next_url=next_url, error="Name or password is wrong.")
     response.status_code = 401
     return response
 
@@ -78,7 +82,9 @@ def sign_out(request: Request, session: SessionDep, settings: SettingsDep, _: Pr
     """End the session."""
     if COOKIE in request.cookies:
         accounts.sign_out(session, settings, request.cookies[COOKIE])
-    response = flash.redirect("/login", "ok", "You are signed out.")
+    # The provider's own session is another one, which the page then offers to end.
+    url = "/login?left=1" if settings.oidc_issuer else "/login"
+    response = flash.redirect(url, "ok", "You are signed out.")
     forget_cookie(request, response)
     request.app.state.authenticator.forget()
     return response
@@ -91,12 +97,18 @@ def own_path(url: str) -> str:
     return url if is_own else START
 
 
-def _page(request: Request, *, next_url: str, name: str = "", error: str = "", wait_s: int = 0) -> Response:
+def login_page(
+    request: Request, *, next_url: str, name: str = "", error: str = "", wait_s: int = 0
+) -> Response:
+    """The page with the ways in that are open; `error` says why the last one did not work."""
+    settings: Settings = request.app.state.settings
     has_users = accounts.has_users(request.app.state.sessions)
     return page(
         request,
         LoginContext(
             frame=frame(request, "Sign in"), name=name, next_url=next_url, error=error, wait_s=wait_s,
-            has_users=has_users,
+            has_users=has_users, takes_password=has_users and settings.password_login,
+            provider=settings.oidc_label if settings.oidc_issuer else "",
+            has_left=bool(settings.oidc_issuer) and "left" in request.query_params,
         ),
     )  # fmt: skip

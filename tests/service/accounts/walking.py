@@ -19,7 +19,10 @@ from tests.service.database.conftest import Store
 from tests.support import sample_document
 
 # Open to everyone, on purpose.
-OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/login"), ("POST", "/login")}
+OPEN = {
+    ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/login"), ("POST", "/login"), ("GET", "/login/oidc"),
+    ("GET", "/login/oidc/callback"), ("GET", "/login/oidc/logout"),
+}  # fmt: skip
 PARAMETER = re.compile(r"/([\w-]+)/\{\w+(?::\w+)?\}")
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 # Where the table is not named like the collection.

@@ -17,6 +17,7 @@ from service.embedded.engines import running_urls
 from service.settings import Settings
 from service.stack import free_port
 from service.vocabulary import ProcessKind
+from tests.oidc_provider import running_provider
 from tests.service.test_cli import crashscout
 
 Sessions = sessionmaker[Session]
@@ -62,6 +63,24 @@ def test_a_database_that_is_away_is_one_finding_and_the_rest_is_looked_at(settin
     assert "CRASHSCOUT_DATABASE_URL" in findings[0].remedy
     assert "topsecret" not in findings[0].seen
     assert findings[1].well
+
+
+def test_the_oidc_provider_is_asked_where_there_is_one(settings: Settings, complete: None) -> None:
+    roles = {"crash-engineers": "engineer"}
+    with running_provider() as provider:
+        changes = {"oidc_issuer": provider.url, "oidc_client_id": "c", "oidc_roles": roles}
+        configured = settings.model_copy(update=changes)
+        assert bad(configured) == {}
+        seen = next(finding.seen for finding in examine(configured) if finding.check == "oidc")
+        assert seen == f"{provider.url} answers, keys: 1, signatures: ES256, RS256"
+        lonely = bad(configured.model_copy(update={"password_login": False}))
+        assert "CRASHSCOUT_OIDC_ROLES" in lonely["oidc"].remedy
+        provider.metadata = {"issuer": "https://login.example.com"}
+        assert "calls itself https://login.example.com" in bad(configured)["oidc"].seen
+        assert "CRASHSCOUT_OIDC_ISSUER" in bad(configured)["oidc"].remedy
+    away = bad(configured)
+    assert set(away) == {"oidc"}
+    assert "CRASHSCOUT_OIDC_ISSUER" in away["oidc"].remedy
 
 
 def test_an_old_database_is_found(settings: Settings, sessions: Sessions, complete: None) -> None:
