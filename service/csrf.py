@@ -11,6 +11,7 @@ import hmac
 from contextvars import ContextVar
 
 from fastapi import Request
+from starlette.datastructures import FormData
 
 from service.errors import ForbiddenError
 
