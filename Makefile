@@ -10,7 +10,7 @@ ARGS ?=
 AUDITOR := pip-audit==2.10.1
 ADVISORIES ?= https://api.osv.dev/docs/
 
-.PHONY: help demo test test-fuzz test-contract test-faults lint audit serve setup setup-dev browser format migration openapi lock clean
+.PHONY: chromium-if-possible help demo test test-fuzz test-contract test-faults lint audit serve setup setup-dev browser format migration openapi screenshots lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -57,7 +57,11 @@ audit: ## Known vulnerabilities of the locked dependencies, by the advisories of
 browser: ## Chromium for the browser tests (Debian or Ubuntu; needs root)
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 
-test: lint ## Linters, contracts and all tests on a real Postgres and Redis
+chromium-if-possible: setup-dev
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then $(MAKE) --no-print-directory browser \
+	  || echo "Chromium cannot be installed: the browser tests are skipped" >&2; fi
+
+test: lint chromium-if-possible ## Linters, contracts and all tests on a real Postgres and Redis
 	$(BIN)/pytest -n 2 $(ARGS)
 
 test-fuzz: setup-dev ## 10,000 damaged crash-test files through all readers (test has 500); ARGS=-s shows the outcomes
@@ -75,6 +79,10 @@ format: setup-dev ## Rewrite the code in the house style
 
 migration: setup-dev ## New migration from the models: make migration NAME="add x" (CRASHSCOUT_DATABASE_URL set)
 	$(BIN)/alembic revision --autogenerate -m "$(NAME)"
+
+screenshots: setup-dev ## Pictures of every page in build/screenshots to look at; four of them into docs/images
+	BROWSER_SCREENSHOTS=build/screenshots $(BIN)/pytest tests/browser/test_every_page.py $(ARGS); status=$$?; \
+	for name in build/screenshots/readme-*.png; do cp "$$name" "docs/images/$${name##*/readme-}"; done; exit $$status
 
 openapi: setup ## Write openapi.json from the routes
 	$(BIN)/python -m service.openapi openapi.json

@@ -77,7 +77,7 @@ def _campaign(api: DemoClient) -> str:
 
 def _follow(api: DemoClient, path: str, document: dict[str, Any]) -> dict[str, Any]:
     run = api.post(path, document)
-    return api.follow(f"/{path.rsplit('/', 1)[1]}/{run['id']}", lambda share, message: None)
+    return api.follow(f"/{path.rsplit('/', 1)[1]}/{run['id']}", lambda *_: None)
 
 
 def _bring_results(api: DemoClient, round_id: int) -> None:

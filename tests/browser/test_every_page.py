@@ -6,10 +6,12 @@ The pictures are for people to look at: in the folder that `BROWSER_SCREENSHOTS`
 import json
 import os
 import re
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Watched
@@ -20,7 +22,11 @@ pytestmark = pytest.mark.browser
 WIDTHS_PX = {1280: 900, 768: 1024}
 GRAVE = {"serious", "critical"}
 SLOW_MS = 30_000
-# Moves with time alone.
+# Of the README: place, colour scheme. `make screenshots` puts them into docs/images.
+README = {"overview": "light", "recommendations": "light", "map": "dark", "data-values": "dark"}
+LARGEST_PICTURE_BYTES = 150_000
+COLOURS = 96
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 
@@ -80,3 +86,38 @@ def test_login(browser: Browser, demo: Demo, pictures: Path, scheme: str) -> Non
     photograph(page, f"login-{scheme}", pictures)
     page.close()
     assert found == []
+
+
+@pytest.mark.parametrize("place", README)
+def test_picture_of_the_readme(desk: Watched, demo: Demo, pictures: Path, place: str) -> None:
+    """What one sees first, small enough for a README; the one that is kept is of the same size."""
+    desk.page.emulate_media(color_scheme=README[place])
+    page = desk.open(PLACES[place](demo))
+    whole(page)
+    page.locator("#map[data-ready]").wait_for(timeout=SLOW_MS) if place == "map" else None
+    shot = page.screenshot(animations="disabled")
+    target = pictures / f"readme-{place}.png"
+    with Image.open(BytesIO(shot)) as image:
+        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+    assert target.stat().st_size < LARGEST_PICTURE_BYTES
+    with Image.open(IMAGES / f"{place}.png") as kept, Image.open(target) as fresh:
+        assert kept.size == fresh.size
+
+
+def test_the_readme_shows_its_pictures() -> None:
+    text = (IMAGES.parents[1] / "README.md").read_text()
+    assert set(re.findall(r"docs/images/([\w-]+)\.png", text)) == set(README)
+    assert all((IMAGES / f"{place}.png").stat().st_size < LARGEST_PICTURE_BYTES for place in README)
+
+
+def test_axe_finds_a_barrier(desk: Watched, tmp_path: Path) -> None:
+    """The look at the pages is not blind: a picture without words and grey on white are found."""
+    page = desk.open("/login")
+    page.evaluate(
+        """() => { document.body.insertAdjacentHTML("beforeend", "<img src='/static/none.svg'><p id='pale'>pale</p>");
+            document.getElementById("pale").style.color = "#ddd"; }"""
+    )
+    found = " ".join(barriers(page, "barrier", tmp_path))
+    assert "image-alt (critical)" in found
+    assert "color-contrast (serious)" in found
+    desk.problems.clear()  # the picture is not there

@@ -32,6 +32,7 @@ from service.samples import vetoes
 from service.samples.schemas import SampleCreate, VetoesRequest
 
 router = APIRouter(route_class=GuardedRoute)
+MOST_NAMES = 1000
 SEPARATORS = re.compile(r"[\n,;]+")
 REFUSALS = (ConflictError, InputError, ForbiddenError)
 IS_ID = re.compile(r"\s*[0-9]{1,18}\s*$")
@@ -177,9 +178,12 @@ def _named(session: SessionDep, campaign: Campaign, text: str) -> list[int]:
     """Ids of candidates by the names that were typed; `sample 12` is one without a name.
 
     Raises:
-        InputError: naming those that the campaign does not have.
+        InputError: naming those that the campaign does not have; or there are too many.
     """
     names = [name.strip() for name in SEPARATORS.split(text) if name.strip()]
+    if len(names) > MOST_NAMES:
+        message = f"Nothing was changed: {len(names):,} names, and {MOST_NAMES:,} are taken at once."
+        raise InputError(message, hint="Select on the map, or send ids over the API.")
     known = samples.ids_of_names(session, campaign, names)
     unknown = [name for name in names if name not in known]
     if unknown:
