@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,9 @@ CONNECT_TIMEOUT_S = 5.0
 # Of one exchange as a whole: somebody waits at a browser, and a thread of ours with them.
 LONGEST_S = 10.0
 MOST_BYTES = 2**20
+# Strangers who press the button while the provider is slow must not hold every thread of the service.
+MOST_AT_ONCE = 8
+places = BoundedSemaphore(MOST_AT_ONCE)
 
 
 def check_address(url: str, settings: Settings) -> None:
@@ -51,6 +55,8 @@ def ask(
     """
     check_address(url, settings)
     host = urlsplit(url).hostname
+    if not places.acquire(blocking=False):
+        raise ProviderUnavailableError(f"{host} is being asked by {MOST_AT_ONCE} sign-ins already.")
     timeout = httpx.Timeout(LONGEST_S, connect=CONNECT_TIMEOUT_S)
     try:
         with httpx.Client(timeout=timeout, follow_redirects=False) as http:
@@ -58,9 +64,11 @@ def ask(
             request.headers.update({"accept": "application/json", "accept-encoding": "identity"})
             response = http.send(request, auth=auth, stream=True)
             document = httpx.Response(200, content=_bounded(response)).json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
         reason = str(error) or type(error).__name__
         raise ProviderUnavailableError(f"{host} does not answer as a provider: {reason}.") from error
+    finally:
+        places.release()
     if not isinstance(document, dict):
         raise ProviderUnavailableError(f"{host} does not answer as a provider: no JSON object.")
     return response.status_code, document

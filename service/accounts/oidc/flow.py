@@ -61,7 +61,7 @@ def resume(secret_key: str, cookie: str) -> Attempt | None:
     """That of a cookie; None when it is none of ours. A changed cookie gives another state, which no answer fits."""
     try:
         return _attempt(secret_key, cookie)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -122,7 +122,8 @@ def _sign_in(
 
 def _failed(request: Request, settings: Settings, failure: CrashscoutError) -> Response:
     """The login page again, with what went wrong: the other ways in stay open."""
-    logger.warning("OIDC sign-in failed: %s", failure)
+    # What came with the answer must not begin a line of its own in the log.
+    logger.warning("OIDC sign-in failed: %s", "".join(filter(str.isprintable, str(failure))))
     text = str(failure)
     if isinstance(failure, UntrustedAnswerError):
         text = f"{failure.message} Nothing was done: start again."

@@ -13,6 +13,7 @@ from joserfc.jwk import OctKey
 from starlette.testclient import TestClient
 
 from service.accounts.oidc import flow
+from service.accounts.oidc.fetching import MOST_AT_ONCE, places
 from service.admin.pages.oidc import COOKIE as ATTEMPT
 from service.credentials import COOKIE
 from service.database.engine import unit_of_work
@@ -164,8 +165,10 @@ def test_an_answer_to_another_browser_or_to_none_is_worth_nothing(
 def test_a_changed_or_old_cookie_fits_no_answer(browser: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     url = begin(browser)
     content = json.loads(base64.urlsafe_b64decode(browser.cookies[ATTEMPT]))
-    for value in ([content[0], "/campaigns/1", content[2]], [content[0], content[1], content[2] + 9], [], 7):
-        cookie = base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+    values = [[content[0], "/campaigns/1", content[2]], [content[0], content[1], content[2] + 9], [], 7]
+    texts = [*map(json.dumps, values), '["a", "b", 1' + "0" * 400 + "]", "[" * 12_000, "{"]
+    for text in texts:
+        cookie = base64.urlsafe_b64encode(text.encode()).decode()
         browser.cookies.clear()
         answer = browser.get(url, headers={"cookie": f"{ATTEMPT}={cookie}"})
         assert_refused(browser, answer)
@@ -206,11 +209,14 @@ def test_a_provider_that_never_names_itself_is_taken(open_app: Open, provider: O
     assert sign_in(browser).status_code == 303
 
 
-def test_what_the_provider_complains_of_is_told_and_escaped(browser: TestClient) -> None:
+def test_what_the_provider_complains_of_is_told_and_escaped(
+    browser: TestClient, provider: OidcProvider, caplog: pytest.LogCaptureFixture
+) -> None:
     state = answer_of(begin(browser))["state"]
-    answer = callback(browser, state=state, error="<script>", iss=browser.app.state.settings.oidc_issuer)
+    answer = callback(browser, state=state, error="<script>\nINFO all is well", iss=provider.url)
     assert_refused(browser, answer)
     assert "&lt;script&gt;" in answer.text
+    assert "<script>INFO all is well" in caplog.text, "no line of its own"
 
 
 def test_a_wrong_client_secret_is_told_to_the_log_alone(
@@ -302,6 +308,16 @@ def test_a_provider_that_is_down_locks_nobody_out(open_app: Open, provider: Oidc
 def test_a_host_that_the_operator_names_may_hold_endpoints(open_app: Open, provider: OidcProvider) -> None:
     provider.metadata = {"jwks_uri": provider.url.replace("127.0.0.1", "localhost") + "/jwks"}
     assert sign_in(open_app(oidc_endpoint_hosts=["localhost"])).status_code == 303
+
+
+def test_a_slow_provider_does_not_hold_every_thread(browser: TestClient) -> None:
+    for _ in range(MOST_AT_ONCE):
+        assert places.acquire(blocking=False)
+    try:
+        assert_refused(browser, browser.get("/login/oidc"), 503)
+    finally:
+        places.release(MOST_AT_ONCE)
+    assert sign_in(browser).status_code == 303
 
 
 def test_strangers_cannot_have_the_provider_asked_without_end(open_app: Open) -> None:
