@@ -1,7 +1,5 @@
 """Data values, review queue, one sample and the surrogate in a real browser."""
 
-
-
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy.orm import Session, sessionmaker
