@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from service.campaigns.schemas import STORABLE, Money, Name, Strict
+from service.campaigns.schemas import STORABLE, Money, Name, Reason, RowId, Strict
 from service.lifecycles import RecommendationStatus
 from service.runs.schemas import AttemptRead, RunRead
 from service.samples.schemas import (
@@ -21,8 +21,7 @@ from service.samples.schemas import (
 )
 from service.vocabulary import Arm, Evidence, Split, Strategy
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE]
-SampleIds = Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=10_000)]
+SampleIds = Annotated[list[RowId], Field(max_length=10_000)]
 
 
 class SourceQuota(Strict):

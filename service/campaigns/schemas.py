@@ -47,6 +47,9 @@ def storable(value: Any, levels: int = DEEPEST_DOCUMENT) -> Any:  # noqa: ANN401
 
 
 STORABLE = AfterValidator(storable)
+# Why somebody did something.
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE]
+RowId = Annotated[int, Field(ge=1, lt=2**63)]
 Text = Annotated[str, STORABLE]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]

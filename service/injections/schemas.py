@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.campaigns.schemas import STORABLE, Strict
+from service.campaigns.schemas import Reason, RowId, Strict
 
-InjectionReason = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE
-]
 MOST_SAMPLES = 1000
 
 
 class InjectionCreate(Strict):
     """Designs that shall be in the next round that is ranked, whatever their scores."""
 
-    sample_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field(min_length=1, max_length=MOST_SAMPLES)
-    reason: InjectionReason = Field(description="Why; kept for good.")
+    sample_ids: list[RowId] = Field(min_length=1, max_length=MOST_SAMPLES)
+    reason: Reason = Field(description="Why; kept for good.")
 
 
 class InjectionRead(BaseModel):

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from service.campaigns.schemas import STORABLE, Label, Strict
+from service.campaigns.schemas import STORABLE, Label, Reason, RowId, Strict
 from service.vocabulary import SampleStatus, Split
 
 LabelDefinition = Annotated[str, StringConstraints(min_length=1, max_length=64), STORABLE]
@@ -102,15 +102,13 @@ class VetoRead(BaseModel):
 
 
 class VetoRequest(Strict):
-    reason: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE
-    ] = Field(description="Why not; shown with the sample and kept.")
+    reason: Reason = Field(description="Why not; shown with the sample and kept.")
 
 
 class VetoesRequest(VetoRequest):
     """Several samples of one campaign at once."""
 
-    sample_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field(min_length=1, max_length=MOST_VETOES)
+    sample_ids: list[RowId] = Field(min_length=1, max_length=MOST_VETOES)
 
 
 class SampleRead(BaseModel):

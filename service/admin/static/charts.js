@@ -101,7 +101,8 @@ const crashscout = { charts: {} };
     const kind = kinds[element.dataset.chart];
     if (!kind) throw new Error(`no chart is called ${element.dataset.chart}`);
     const chart = echarts.getInstanceByDom(element) ?? echarts.init(element);
-    chart.setOption({ animation: false, color: theme().series, textStyle: { fontFamily: "inherit" }, grid: GRID, ...kind(dataOf(element), theme()) }, true);
+    // A canvas knows no "inherit": it would fall back to another face at 10 pixels.
+    chart.setOption({ animation: false, color: theme().series, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, grid: GRID, ...kind(dataOf(element), theme()) }, true);
     return chart;
   }
 
@@ -121,6 +122,7 @@ const crashscout = { charts: {} };
     const table = document.createElement("table");
     const head = table.createTHead().insertRow();
     const isNumber = (cell) => typeof cell === "number" || cell === null;
+    const digits = columns.map((_, at) => (rows.every((cells) => !isNumber(cells[at]) || Number.isInteger(cells[at] ?? 0)) ? 0 : 3));
     columns.forEach((name, at) => {
       const className = rows.length && rows.every((cells) => isNumber(cells[at])) ? "num" : "";
       head.append(Object.assign(document.createElement("th"), { textContent: name, scope: "col", className }));
@@ -128,11 +130,11 @@ const crashscout = { charts: {} };
     const body = table.createTBody();
     for (const cells of rows) {
       const row = body.insertRow();
-      for (const cell of cells) {
-        const place = row.insertCell();
-        place.textContent = typeof cell === "number" ? number(cell, Number.isInteger(cell) ? 0 : 3) : cell ?? "–";
-        place.classList.toggle("num", isNumber(cell));
-      }
+      cells.forEach((cell, at) => {
+        const field = row.insertCell();
+        field.textContent = typeof cell === "number" ? number(cell, digits[at]) : cell ?? "–";
+        field.classList.toggle("num", isNumber(cell));
+      });
     }
     place.replaceChildren(table);
   }

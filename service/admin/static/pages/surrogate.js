@@ -93,7 +93,7 @@
   }));
   register("coverage", coverage, ({ coverage: rows }) => ({
     columns: ["promised (%)", "observed (%)"],
-    rows: rows.map((pair) => pair.map((share) => number(100 * share, 0))),
+    rows: rows.map((pair) => pair.map((share) => Math.round(100 * share))),
   }));
   register("learning", learning, ({ learning: points, unit }) => ({
     columns: ["surrogate", "labels", `RMSE (${unit})`, `mean predictor (${unit})`, "measured on"],
