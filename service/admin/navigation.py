@@ -23,4 +23,16 @@ CAMPAIGN = (
     Entry("ledger", "Ledger", "/ledger"),
     Entry("backtests", "Backtests", "/backtests"),
     Entry("runs", "Runs", "/runs"),
+    Entry("settings", "Settings", "/settings"),
+)
+SETTINGS = (
+    Entry("sources", "Sources and costs", "/settings"),
+    Entry("schedules", "Schedules", "/schedules"),
+    Entry("webhooks", "Webhooks", "/webhooks"),
+)
+# Of the whole service; these paths stand for themselves.
+ADMINISTRATION = (
+    Entry("users", "Users", "/users"),
+    Entry("keys", "Keys", "/api-keys"),
+    Entry("audit", "Audit log", "/audit"),
 )

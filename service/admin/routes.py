@@ -5,12 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service.admin import actions, backtest_actions, decisions, round_actions
+from service.admin import actions, backtest_actions, decisions, round_actions, schedule_actions
 from service.admin.live import note_position
 from service.admin.pages import (
+    audit,
     backtests,
     campaigns,
     data_values,
+    keys,
     ledger,
     login,
     overview,
@@ -21,7 +23,11 @@ from service.admin.pages import (
     reviews,
     runs,
     sample,
+    schedules,
+    sources,
     surrogate,
+    users,
+    webhooks,
     what_if,
     wishes,
 )
@@ -35,6 +41,7 @@ def install(app: FastAPI) -> None:
     for module in (
         campaigns, overview, recommendations, recommendation, pool_map, wishes, what_if, data_values, sample, reviews,
         review_decisions, surrogate, ledger, backtests, runs, actions, decisions, round_actions, backtest_actions,
+        users, keys, audit, sources, schedules, schedule_actions, webhooks,
     ):  # fmt: skip
         pages.include_router(module.router)
     pages.include_router(login.signed_in_router)
