@@ -22,6 +22,7 @@ CAMPAIGN = (
     Entry("surrogate", "Surrogate", "/surrogate"),
     Entry("ledger", "Ledger", "/ledger"),
     Entry("backtests", "Backtests", "/backtests"),
+    Entry("uploads", "Uploads", "/uploads"),
     Entry("runs", "Runs", "/runs"),
     Entry("settings", "Settings", "/settings"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
@@ -31,9 +32,10 @@ def changed_or_refused(
 
 def refused(request: Request, context: Context, error: CrashscoutError) -> HTMLResponse:
     """The page with the reason above it, and the status of the reason."""
-    frame: Frame = getattr(context, "frame")  # noqa: B009 - every whole page has one; the base knows none
-    told = replace(frame, flash=Flash("error", sentence(error)))
-    response = page(request, replace(context, frame=told))
+    # Every whole page has a frame; the base of all contexts, which parts of pages share, knows none.
+    frame: Frame = getattr(context, "frame")  # noqa: B009
+    changes: dict[str, Any] = {"frame": replace(frame, flash=Flash("error", sentence(error)))}
+    response = page(request, replace(context, **changes))
     response.status_code = error.status
     return response
 
