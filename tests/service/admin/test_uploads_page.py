@@ -128,6 +128,11 @@ def test_accept_with_what_was_corrected(
         "source": "full_vehicle", "split": "validation", "feature.belt_type": "LAP",
         "feature.has_frontal_airbag": "yes",
     }  # fmt: skip
+    # The file says 3PT: that is told first, and accepted only when it is said so.
+    drifted = dashboard.post(f"/uploads/{upload.id}/accept", data=form)
+    assert drifted.status_code in {409, 422}
+    assert "outside of its tolerances" in drifted.text
+    form |= {"accept_drift": "yes"}
     address, kind, text = flash_after(dashboard, f"/uploads/{upload.id}/accept", form)
     assert (address, kind) == (f"/uploads/{upload.id}", "ok"), text
     with store() as session:
