@@ -22,5 +22,18 @@ CAMPAIGN = (
     Entry("surrogate", "Surrogate", "/surrogate"),
     Entry("ledger", "Ledger", "/ledger"),
     Entry("backtests", "Backtests", "/backtests"),
+    Entry("uploads", "Uploads", "/uploads"),
     Entry("runs", "Runs", "/runs"),
+    Entry("settings", "Settings", "/settings"),
+)
+SETTINGS = (
+    Entry("sources", "Sources and costs", "/settings"),
+    Entry("schedules", "Schedules", "/schedules"),
+    Entry("webhooks", "Webhooks", "/webhooks"),
+)
+# Of the whole service; these paths stand for themselves.
+ADMINISTRATION = (
+    Entry("users", "Users", "/users"),
+    Entry("keys", "Keys", "/api-keys"),
+    Entry("audit", "Audit log", "/audit"),
 )

@@ -49,4 +49,5 @@ def frame(request: Request, title: str, *, section: str = "", campaign: Campaign
         signed_in=asking is not None and asking.session_id is not None,
         flash=None if is_renewal(request) else flash.read(request),
         position=position_of(request),
+        scopes=asking.principal.scopes if asking else frozenset(),
     )

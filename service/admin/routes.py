@@ -5,12 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service.admin import actions, backtest_actions, decisions, round_actions
+from service.admin import actions, backtest_actions, decisions, round_actions, run_actions, schedule_actions
 from service.admin.live import note_position
 from service.admin.pages import (
+    audit,
     backtests,
     campaigns,
     data_values,
+    keys,
     ledger,
     login,
     oidc,
@@ -22,9 +24,17 @@ from service.admin.pages import (
     reviews,
     runs,
     sample,
+    schedules,
+    sources,
     surrogate,
+    upload,
+    uploads,
+    users,
+    webhooks,
     what_if,
     wishes,
+    wizard,
+    workers,
 )
 from service.admin.templates_env import STATIC
 from service.dependencies import principal_of
@@ -34,8 +44,10 @@ def install(app: FastAPI) -> None:
     """Add pages and static files to the application; only the files and the login are open to everyone."""
     pages = APIRouter(dependencies=[Depends(principal_of), Depends(note_position)], include_in_schema=False)
     for module in (
-        campaigns, overview, recommendations, recommendation, pool_map, wishes, what_if, data_values, sample, reviews,
-        review_decisions, surrogate, ledger, backtests, runs, actions, decisions, round_actions, backtest_actions,
+        wizard, campaigns, overview, recommendations, recommendation, pool_map, wishes, what_if, data_values, sample,
+        reviews, review_decisions, surrogate, ledger, backtests, runs, actions, decisions, round_actions,
+        backtest_actions, users, keys, audit, sources, schedules, schedule_actions, webhooks, uploads, upload,
+        workers, run_actions,
     ):  # fmt: skip
         pages.include_router(module.router)
     pages.include_router(login.signed_in_router)

@@ -109,4 +109,6 @@ def environment() -> Environment:
     for function in (static_url, csrf_field, csrf_headers, may_post):
         env.globals[function.__name__] = function
     env.globals["campaign_navigation"] = navigation.CAMPAIGN
+    env.globals["settings_navigation"] = navigation.SETTINGS
+    env.globals["administration_navigation"] = navigation.ADMINISTRATION
     return env

@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from service.database.models import Campaign, Recommendation, Sample
+from service.database.models import Campaign, Recommendation, Sample, Source
 from service.lifecycles import PENDING, SPENT, RecommendationStatus
 from service.pagination import PageRequest
 from service.vocabulary import SampleStatus, Split
@@ -19,6 +19,13 @@ def add(session: Session, campaign: Campaign) -> Campaign:
     session.flush()  # the caller needs the identity keys of the campaign and its sources
     session.expire_all()  # and its money as it was stored: 300000 reads 300000.00 from now on
     return campaign
+
+
+def add_source(session: Session, campaign: Campaign, source: Source) -> None:
+    session.add(source)
+    session.flush()
+    session.expire(campaign, ["sources"])
+    session.expire(source)
 
 
 def get(session: Session, campaign_id: int) -> Campaign | None:

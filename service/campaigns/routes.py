@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response, status
 
-from service.campaigns import service
+from service.campaigns import service, sources
 from service.campaigns.feature_schemas import FEATURE_SCHEMAS
-from service.campaigns.schemas import CampaignCreate, CampaignRead, CampaignSummary, FeatureSchemaRead
+from service.campaigns.schemas import (
+    CampaignCreate,
+    CampaignRead,
+    CampaignSummary,
+    FeatureSchemaRead,
+    SourceCreate,
+    SourceRead,
+    SourceUpdate,
+)
 from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, SettingsDep
 from service.pagination import Page, encode_cursor
 from service.problems import responses
@@ -49,6 +57,32 @@ def read_campaign(campaign: CampaignDep) -> CampaignRead:
 def read_campaign_summary(campaign: CampaignDep, session: SessionDep) -> CampaignSummary:
     """Counts and money of a campaign."""
     return service.summary(session, campaign)
+
+
+@router.post(
+    "/{campaign_id}/sources", status_code=status.HTTP_201_CREATED, responses=responses(404, 409, 422)
+)
+def create_source(
+    request: SourceCreate,
+    campaign: CampaignDep,
+    session: SessionDep,
+    principal: Principal,
+    settings: SettingsDep,
+) -> SourceRead:
+    """A further place where labels can be bought."""
+    source = sources.add(
+        session, campaign, request, actor=principal.name, oracle_commands=settings.oracle_commands
+    )
+    return SourceRead.model_validate(source)
+
+
+@router.patch("/{campaign_id}/sources/{source_id}", responses=responses(404, 422))
+def update_source(
+    source_id: int, request: SourceUpdate, campaign: CampaignDep, session: SessionDep, principal: Principal
+) -> SourceRead:
+    """Change price, lead time or capacity for what is proposed from now on."""
+    source = sources.update(session, campaign, source_id, request, actor=principal.name)
+    return SourceRead.model_validate(source)
 
 
 @library_router.get("")

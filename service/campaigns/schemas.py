@@ -208,6 +208,18 @@ class SourceCreate(Strict):
         return self
 
 
+class SourceUpdate(Strict):
+    """What is given replaces what was; recommendations that are there keep the price that they name."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"acquisition_cost": "320000"}})
+
+    acquisition_cost: Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=2)] | None = None
+    lead_time_hours: Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=2)] | None = None
+    capacity: int | None = Field(
+        None, gt=0, le=10**6, description="Most orders under way at once; null, when given: no limit."
+    )
+
+
 class StopRule(Strict):
     """When a campaign has reached what it can; used-up money or candidates stop it anyway."""
 

@@ -60,6 +60,17 @@ def newest(session: Session, kind: type[Run], campaign_id: int, limit: int) -> S
     return session.scalars(statement).all()
 
 
+def queued_ids(session: Session, kind: type[Run]) -> list[tuple[datetime, int]]:
+    """(when it was asked for, id) of the queued runs of a kind that exist for who asks."""
+    statement = select(kind.created_at, kind.id).where(kind.status == RunStatus.QUEUED)
+    return [(created_at, run_id) for created_at, run_id in session.execute(statement)]
+
+
+def running(session: Session, kind: type[Run]) -> Sequence[Run]:
+    statement = select(kind).where(kind.status == RunStatus.RUNNING)
+    return session.scalars(statement.order_by(kind.id)).all()
+
+
 def claim(session: Session, kind: type[Run], run_id: int, *, worker: str, lease_s: int) -> Run | None:
     """Take a queued run; None when it is not queued (any more)."""
     statement = (

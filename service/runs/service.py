@@ -18,11 +18,12 @@ from service.database.models import (
 from service.errors import ConflictError
 from service.lifecycles import AttemptOutcome, RunStatus
 from service.queue.client import enqueue
-from service.queue.messages import Message, TaskName
+from service.queue.messages import QUEUE_OF_TASK, Message, Queue, TaskName
 from service.runs import repository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -77,6 +78,34 @@ def cancel(session: Session, run: AnyRun, *, actor: str) -> None:
         before=before,
         after=after,
     )
+
+
+def newest(
+    session: Session, kind: type[repository.Run], campaign_id: int, *, limit: int
+) -> Sequence[repository.Run]:
+    """The newest runs of a kind."""
+    return repository.newest(session, kind, campaign_id, limit)
+
+
+def queue_places(session: Session) -> dict[tuple[type[AnyRun], int], tuple[Queue, int]]:
+    """Of each queued run its queue and its place there, from 1: among those that exist for who asks.
+
+    Workers fetch by the order of the messages: a run that was sent again may stand further behind.
+    """
+    waiting: dict[Queue, list[tuple[datetime, int, type[AnyRun]]]] = {}
+    for kind, task in TASK_OF_RUN.items():
+        lines = waiting.setdefault(QUEUE_OF_TASK[task], [])
+        lines += [(created_at, run_id, kind) for created_at, run_id in repository.queued_ids(session, kind)]
+    return {
+        (kind, run_id): (queue, place)
+        for queue, lines in waiting.items()
+        for place, (_, run_id, kind) in enumerate(sorted(lines, key=lambda line: line[:2]), 1)
+    }
+
+
+def running(session: Session) -> list[AnyRun]:
+    """Runs that a worker has taken, of all kinds and of all campaigns that exist for who asks."""
+    return [run for kind in TASK_OF_RUN for run in repository.running(session, kind)]
 
 
 def history(session: Session, run: AnyRun) -> Sequence[RunAttempt]:

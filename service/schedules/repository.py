@@ -92,6 +92,11 @@ def has_fired(session: Session, schedule_id: int, due_at: datetime) -> bool:
     return session.scalar(statement) is not None
 
 
+def newest_firings(session: Session, schedule_id: int, limit: int) -> Sequence[ScheduleFiring]:
+    statement = select(ScheduleFiring).where(ScheduleFiring.schedule_id == schedule_id)
+    return session.scalars(statement.order_by(ScheduleFiring.id.desc()).limit(limit)).all()
+
+
 def firings_page(session: Session, schedule_id: int, request: PageRequest) -> Sequence[ScheduleFiring]:
     statement = (
         select(ScheduleFiring)

@@ -213,6 +213,11 @@ def firings_page(
     return cut_page(repository.firings_page(session, schedule.id, request), request.limit)
 
 
+def newest_firings(session: Session, schedule_id: int, *, limit: int) -> Sequence[ScheduleFiring]:
+    """The last due times that were kept or left out, the newest first."""
+    return repository.newest_firings(session, schedule_id, limit)
+
+
 def read(session: Session, schedule: Schedule) -> ScheduleRead:
     """The schedule with its next runs, or the labels that are missing."""
     runs = _shown_runs(schedule) if schedule.status is ScheduleStatus.ACTIVE else []

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from service.database.models import Upload
 from service.errors import ConflictError, CrashscoutError, NotFoundError
 from service.ingest import CrashTest, read_crash_test
 from service.ingest.labels import vehicle_pulse
@@ -17,7 +18,7 @@ from service.samples import service as samples
 from service.settings import Settings
 from service.signals.curves import OccupantCurves, occupant_curves
 from service.uploads import originals, service
-from service.uploads.schemas import CurvesRead, UploadRequest
+from service.uploads.schemas import CurvesRead, UploadCurvesRead, UploadRequest
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -51,13 +52,30 @@ def curves_of(session: Session, settings: Settings, sample_id: int) -> CurvesRea
         hint = "Upload the file of a test to see its curves: POST /api/v1/uploads."
         raise NotFoundError(f"Sample {sample_id} came without a file: there are no curves.", hint=hint)
     upload = service.get(session, sample.upload_id)
+    occupant = next((name for name, key in (upload.sample_ids or {}).items() if key == sample_id), "driver")
+    read = _read(upload.id, occupant, _of_upload(upload, settings, occupant))
+    return CurvesRead(sample_id=sample_id, **read.model_dump())
+
+
+def curves_of_upload(session: Session, settings: Settings, upload_id: int, occupant: str) -> UploadCurvesRead:
+    """Car and chest of an occupant of an upload, before anything is decided about it.
+
+    Raises:
+        NotFoundError: if there is no such upload, or its original was not kept.
+        ConflictError: if the file is too large, or nothing can be drawn from it.
+        UnavailableError: if the original is gone from its folder.
+    """
+    upload = service.get(session, upload_id)
+    return _read(upload.id, occupant, _of_upload(upload, settings, occupant))
+
+
+def _of_upload(upload: Upload, settings: Settings, occupant: str) -> OccupantCurves:
     if upload.storage_key is None:
         raise NotFoundError(f"The original of upload {upload.id} was not kept.", hint="Send the file again.")
     if upload.size_bytes > MOST_MIB * 2**20:
         message = f"{upload.filename} is larger than {MOST_MIB} MiB: its curves are not drawn here."
         raise ConflictError(message, hint="`crashscout rolc` reads it on any machine.")
     said = UploadRequest.model_validate(upload.request)
-    occupant = next((name for name, key in (upload.sample_ids or {}).items() if key == sample_id), "driver")
     source = _Original(
         upload.storage_key, upload.filename, said.model_dump_json(), upload.label_definition, settings
     )
@@ -65,7 +83,7 @@ def curves_of(session: Session, settings: Settings, sample_id: int) -> CurvesRea
     if found is None:
         message = f"{upload.filename} holds no car pulse with a chest signal of the {occupant}."
         raise ConflictError(message, hint="Look at the channels of the upload.")
-    return _read(sample_id, upload.id, occupant, found)
+    return found
 
 
 def _curves(source: _Original) -> dict[str, OccupantCurves]:
@@ -94,10 +112,9 @@ def _of_occupant(test: CrashTest, role: str, definition: str) -> OccupantCurves 
         return None  # records that do not overlap: the upload's report has said so
 
 
-def _read(sample_id: int, upload_id: int, occupant: str, curves: OccupantCurves) -> CurvesRead:
+def _read(upload_id: int, occupant: str, curves: OccupantCurves) -> UploadCurvesRead:
     result = curves.result
-    return CurvesRead(
-        sample_id=sample_id,
+    return UploadCurvesRead(
         upload_id=upload_id,
         occupant=occupant,
         label_definition=result.label_definition,

@@ -57,6 +57,16 @@ def page(session: Session, campaign_id: int, request: PageRequest) -> Sequence[U
     return session.scalars(statement).all()
 
 
+def newest(
+    session: Session, campaign_id: int, *, status: UploadStatus | None, offset: int, limit: int
+) -> Sequence[Upload]:
+    """Newest first, of one status or of all."""
+    statement = select(Upload).where(Upload.campaign_id == campaign_id)
+    if status is not None:
+        statement = statement.where(Upload.status == status)
+    return session.scalars(statement.order_by(Upload.id.desc()).offset(offset).limit(limit)).all()
+
+
 def claim(session: Session, upload_id: int, *, lease_s: int) -> Upload | None:
     """Take a queued upload; None when it is not queued (any more)."""
     statement = (

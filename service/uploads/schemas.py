@@ -126,13 +126,12 @@ class UploadResult(UploadRead):
     samples: list[SampleRead]
 
 
-class CurvesRead(BaseModel):
+class UploadCurvesRead(BaseModel):
     """Car and chest of one occupant from the first contact on, filtered as the label definition says.
 
     Braking is a negative acceleration. The ROLC is the slope of the chest speed from t1 to t2.
     """
 
-    sample_id: int
     upload_id: int
     occupant: str
     label_definition: str
@@ -148,3 +147,9 @@ class CurvesRead(BaseModel):
     chest_g: list[float]
     vehicle_mps: list[float]
     chest_mps: list[float]
+
+
+class CurvesRead(UploadCurvesRead):
+    """Car and chest behind the label of a sample."""
+
+    sample_id: int

@@ -140,6 +140,13 @@ def page(session: Session, campaign: Campaign, request: PageRequest) -> tuple[Se
     return cut_page(repository.page(session, campaign.id, request), request.limit)
 
 
+def newest(
+    session: Session, campaign: Campaign, *, status: UploadStatus | None, offset: int, limit: int
+) -> Sequence[Upload]:
+    """Uploads of one status or of all, the newest first."""
+    return repository.newest(session, campaign.id, status=status, offset=offset, limit=limit)
+
+
 def status_counts(session: Session, campaign: Campaign) -> dict[UploadStatus, int]:
     """Uploads of a campaign by status; one without any is left out."""
     return repository.status_counts(session, campaign.id)

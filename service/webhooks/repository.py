@@ -131,6 +131,19 @@ def deliveries_page(
     return session.scalars(statement.order_by(WebhookDelivery.id).limit(request.limit + 1)).all()
 
 
+def newest_deliveries(
+    session: Session, webhook_id: int, *, status: DeliveryStatus | None, before: int | None, limit: int
+) -> Sequence[WebhookDelivery]:
+    """With their attempts."""
+    statement = select(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook_id)
+    if status is not None:
+        statement = statement.where(WebhookDelivery.status == status)
+    if before is not None:
+        statement = statement.where(WebhookDelivery.id < before)
+    ordered = statement.order_by(WebhookDelivery.id.desc()).limit(limit)
+    return session.scalars(ordered.options(selectinload(WebhookDelivery.attempts))).all()
+
+
 def prune(session: Session, *, before: datetime, limit: int) -> int:
     """Delete ended deliveries that are older, with their attempts."""
     old = (

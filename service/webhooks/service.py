@@ -116,6 +116,14 @@ def deliveries_page(
     return cut_page(rows, request.limit)
 
 
+def newest_deliveries(
+    session: Session, webhook: Webhook, *, status: DeliveryStatus | None, before: int | None, limit: int
+) -> tuple[Sequence[WebhookDelivery], bool]:
+    """Deliveries with their attempts, the newest first, and whether there are older ones."""
+    rows = repository.newest_deliveries(session, webhook.id, status=status, before=before, limit=limit + 1)
+    return cut_page(rows, limit)
+
+
 def get_delivery(session: Session, delivery_id: int) -> WebhookDelivery:
     """The delivery with its webhook and its attempts.
 

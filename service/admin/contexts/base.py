@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from service.vocabulary import Scope
+
 
 @dataclass(frozen=True)
 class Flash:
@@ -20,7 +22,8 @@ class Frame:
     """What the layout around every page needs.
 
     `section` is the current entry of the navigation, `position` that of the newest event which the page shows,
-    `user` who looks; `signed_in`: they may sign out.
+    `user` who looks; `signed_in`: they may sign out; `scopes`: what they may do, so that no page shows a button that
+    would answer 403.
     """
 
     title: str
@@ -31,6 +34,15 @@ class Frame:
     user: str = ""
     signed_in: bool = False
     position: int | None = None
+    scopes: frozenset[Scope] = frozenset()
+
+    @property
+    def may_write(self) -> bool:
+        return Scope.WRITE in self.scopes
+
+    @property
+    def may_administer(self) -> bool:
+        return Scope.ADMIN in self.scopes
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ class RunsLiveContext(Context):
         is_active: whether something waits or runs.
         valuation_runs: newest first.
         rounds: newest first.
+        others: backtests, replays, simulations and imports, newest first.
         shown: how many of each are shown at most.
     """
 
@@ -27,6 +28,7 @@ class RunsLiveContext(Context):
     is_active: bool
     valuation_runs: Sequence[RunLine]
     rounds: Sequence[RunLine]
+    others: Sequence[RunLine]
     shown: int
 
 
@@ -39,6 +41,7 @@ class RunsContext(RunsLiveContext):
         is_active: whether something waits or runs.
         valuation_runs: newest first.
         rounds: newest first.
+        others: backtests, replays, simulations and imports, newest first.
         shown: how many of each are shown at most.
         frame: the layout's needs.
         valuation_fields: settings of a valuation run.

@@ -39,6 +39,7 @@ class RunLine:
     error: str | None
     cancel_url: str | None
     is_cancelling: bool
+    retry_url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,24 +12,44 @@ from fastapi.responses import HTMLResponse
 from service.acquisitions import service as acquisitions
 from service.acquisitions.schemas import AcquisitionConfiguration, AcquisitionRequest
 from service.admin.contexts.runs import RunsContext, RunsLiveContext
+from service.admin.contexts.shared import RunLine
 from service.admin.forms import Input, fields_of
-from service.admin.pages.run_lines import AnyRun, run_line
+from service.admin.pages.other_runs import OtherRun, other_run_line
+from service.admin.pages.run_kinds import KINDS
+from service.admin.pages.run_lines import run_line
 from service.admin.rendering import fragment, frame, page
-from service.database.models import Campaign
-from service.dependencies import CampaignDep, GuardedRoute, SessionDep
+from service.database.models import (
+    AcquisitionRound,
+    Backtest,
+    Campaign,
+    ImportRun,
+    Replay,
+    SimulationRun,
+    ValuationRun,
+)
+from service.dependencies import CampaignDep, GuardedRoute, Principal, PrincipalInfo, SessionDep
+from service.lifecycles import RunStatus
+from service.queue.messages import Queue
+from service.runs import service as all_runs
+from service.runs.service import AnyRun
 from service.valuations import promotions
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationConfiguration, ValuationRequest
+from service.vocabulary import Scope
 
 router = APIRouter(route_class=GuardedRoute)
 SHOWN = 20
+# An import is asked for on the page of uploads, a simulation by its recommendation, a replay by its round.
+RETRIED = (ValuationRun, AcquisitionRound, Backtest)
 SEED = Input("seed", "Seed", "same seed and data: same result")
 
 
 @router.get("/campaigns/{campaign_id:int}/runs")
-def show_runs(request: Request, campaign: CampaignDep, session: SessionDep) -> HTMLResponse:
+def show_runs(
+    request: Request, campaign: CampaignDep, session: SessionDep, principal: Principal
+) -> HTMLResponse:
     context = RunsContext(
-        **_live(session, campaign),
+        **_live(session, campaign, principal),
         frame=frame(request, "Runs", section="runs", campaign=campaign),
         valuation_fields=[
             *fields_of(ValuationConfiguration, VALUATION_INPUTS),
@@ -43,21 +65,57 @@ def show_runs(request: Request, campaign: CampaignDep, session: SessionDep) -> H
 
 
 @router.get("/campaigns/{campaign_id:int}/runs/live")
-def show_live_runs(campaign: CampaignDep, session: SessionDep) -> HTMLResponse:
-    return fragment(RunsLiveContext(**_live(session, campaign)))
+def show_live_runs(campaign: CampaignDep, session: SessionDep, principal: Principal) -> HTMLResponse:
+    return fragment(RunsLiveContext(**_live(session, campaign, principal)))
 
 
-def _live(session: SessionDep, campaign: Campaign) -> dict[str, Any]:
+def _live(session: SessionDep, campaign: Campaign, principal: PrincipalInfo) -> dict[str, Any]:
     runs = valuations.newest(session, campaign, limit=SHOWN)
     rounds = acquisitions.newest_rounds(session, campaign, limit=SHOWN, dry_runs=True)
-    everything: list[AnyRun] = [*runs, *rounds]
+    others, may_write = _others(session, campaign), Scope.WRITE in principal.scopes
+    everything = [*runs, *rounds, *others]
+    places = all_runs.queue_places(session)
     return {
         "live_url": f"/campaigns/{campaign.id}/runs/live",
         "is_active": any(not run.status.is_terminal for run in everything),
-        "valuation_runs": [run_line(run, campaign) for run in runs],
-        "rounds": [run_line(round_, campaign) for round_ in rounds],
+        "valuation_runs": [
+            _placed(run_line(run, campaign), run, places, may_write=may_write) for run in runs
+        ],
+        "rounds": [
+            _placed(run_line(round_, campaign), round_, places, may_write=may_write) for round_ in rounds
+        ],
+        "others": [_placed(other_run_line(run), run, places, may_write=may_write) for run in others],
         "shown": SHOWN,
     }
+
+
+def _others(session: SessionDep, campaign: Campaign) -> list[OtherRun]:
+    """The newest of each kind, all together the newest first."""
+    found: list[OtherRun] = []
+    for kind in (Backtest, Replay, SimulationRun, ImportRun):
+        found += all_runs.newest(session, kind, campaign.id, limit=SHOWN)
+    return sorted(found, key=lambda run: run.created_at, reverse=True)
+
+
+def _placed(
+    line: RunLine,
+    run: AnyRun,
+    places: Mapping[tuple[type[AnyRun], int], tuple[Queue, int]],
+    *,
+    may_write: bool,
+) -> RunLine:
+    """The line of a waiting run with its place in the queue, and with what who looks may do about it."""
+    found = places.get((type(run), run.id))
+    place = "" if found is None else f", place {found[1]} in queue {found[0]}"
+    may_retry = (
+        may_write and isinstance(run, RETRIED) and run.status in {RunStatus.FAILED, RunStatus.CANCELLED}
+    )
+    return replace(
+        line,
+        message=line.message + place,
+        cancel_url=line.cancel_url if may_write else None,
+        retry_url=f"/{KINDS[type(run)][1]}/{run.id}/retry" if may_retry else None,
+    )
 
 
 VALUATION_INPUTS = [

@@ -3,7 +3,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
 from service.database.engine import unit_of_work
-from service.database.models import AcquisitionRound, Surrogate, ValuationRun
+from service.database.models import AcquisitionRound, Backtest, ImportRun, Surrogate, ValuationRun
 from service.lifecycles import RunStatus
 from service.runs import repository as runs
 from service.vocabulary import Strategy
@@ -71,7 +71,7 @@ def test_failed_run_says_why(dashboard: TestClient, store: sessionmaker[Session]
     run_id = add_run(store, rows, RunStatus.FAILED)
     row = soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{run_id}")
     assert text_of(row.select_one(".error")) == "The worker was lost 3 times."
-    assert row.form is None
+    assert [form["action"] for form in row.select("form")] == [f"/valuation-runs/{run_id}/retry"]
 
 
 def test_cancel_a_waiting_and_a_running_run(
@@ -84,7 +84,7 @@ def test_cancel_a_waiting_and_a_running_run(
         assert (address, kind, text) == (url_of(rows), "ok", f"Valuation {run_id} is being cancelled.")
         row = soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{run_id}")
         assert shown in text_of(row)
-        assert row.form is None
+        assert row.select("form[action$=cancel]") == []
 
 
 def test_cancel_what_has_ended_is_refused(dashboard: TestClient, rows: Rows) -> None:
@@ -178,3 +178,52 @@ def test_runs_of_other_campaigns_stay_there(
     assert soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{other.run_id}") is None
     with store() as session:
         assert session.query(Surrogate).count() == 2
+
+
+def test_a_running_run_asks_before_it_is_cancelled(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    run_id = add_run(store, rows, RunStatus.RUNNING)
+    row = soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{run_id}")
+    dialog = row.select_one(f"dialog#{row.select_one('[data-opens]')['data-opens']}")
+    assert f"Cancel Valuation {run_id}?" in text_of(dialog)
+    assert "42 % done" in text_of(dialog)
+
+
+def test_waiting_runs_show_their_place_in_the_queue(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    ids = [add_run(store, rows, RunStatus.QUEUED) for _ in range(2)]
+    soup = soup_of(dashboard, url_of(rows))
+    for place, run_id in enumerate(ids, 1):
+        assert f"place {place} in queue gpu" in text_of(soup.select_one(f"#valuation-runs-{run_id}"))
+
+
+def test_a_failed_run_is_asked_for_again(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    with unit_of_work(store) as session:
+        round_ = session.get_one(AcquisitionRound, rows.round_id)
+        round_.status, round_.error_message = RunStatus.FAILED, "out of memory"
+        wanted = dict(round_.configuration)
+    row = soup_of(dashboard, url_of(rows)).select_one(f"#acquisition-rounds-{rows.round_id}")
+    _, kind, text = flash_after(dashboard, row.form["action"])
+    assert kind == "ok", text
+    again = newest(store, rows, AcquisitionRound)
+    assert again.id != rows.round_id
+    assert wanted.items() <= again.configuration.items()
+
+
+def test_other_kinds_of_runs_are_listed(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    with unit_of_work(store) as session:
+        columns = {"campaign_id": rows.campaign_id, "configuration": {}, "seed": 0, "requested_by": "tester"}
+        backtest = Backtest(**columns, status=RunStatus.FAILED, error_message="too few labels")
+        session.add_all([backtest, ImportRun(**columns | {"configuration": {"tests": "9000"}})])
+        session.flush()
+    soup = soup_of(dashboard, url_of(rows))
+    row = soup.select_one(f"#backtests-{backtest.id}")
+    assert "too few labels" in text_of(row)
+    assert row.form["action"] == f"/backtests/{backtest.id}/retry"
+    assert "tests 9000" in text_of(soup.select_one("[id^=imports-]"))

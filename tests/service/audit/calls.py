@@ -192,6 +192,20 @@ def set_stop_rule(client: TestClient) -> Request:
 
 
 @call
+def create_source(client: TestClient) -> Request:
+    source = {"name": "sled", "kind": "physical_test", "acquisition_cost": "20000"}
+    return post(f"/campaigns/{create_campaign(client)}/sources", source)
+
+
+@call
+def update_source(client: TestClient) -> Request:
+    campaign_id = create_campaign(client)
+    source_id = client.get(f"{API}/campaigns/{campaign_id}").json()["sources"][0]["id"]
+    url = f"/campaigns/{campaign_id}/sources/{source_id}"
+    return post(url, {"acquisition_cost": "320000", "capacity": 4}) | {"method": "PATCH"}
+
+
+@call
 def start_round(client: TestClient) -> Request:
     return post(f"/campaigns/{_with_labels(client)}/rounds", {})
 

@@ -1,0 +1,152 @@
+"""A campaign step by step, by what the forms of the page itself hold."""
+
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.testclient import TestClient
+
+from service.database.models import Campaign
+from tests.service.admin.html import soup_of, text_of
+
+URL = "/campaigns/new"
+TABLE = b"impact_speed_kmh,test_mass_kg,belt_type,hic15\n56.3,1500,3PT,400\n64,2310,LAP,500\n"
+
+
+def form_of(soup: BeautifulSoup) -> dict[str, list[str]]:
+    """What a browser would send, as it stands."""
+    found: dict[str, list[str]] = {}
+    for field in soup.select("form.wizard [name]:not(button):not([type=file])"):
+        found.setdefault(field["name"], []).append(_value(field))
+    return found
+
+
+def _value(field: Tag) -> str:
+    if field.name == "select":
+        chosen = field.select_one("option[selected]") or field.select_one("option")
+        return "" if chosen is None else chosen.get("value", chosen.text)
+    return field.text if field.name == "textarea" else field.get("value", "")
+
+
+def send(client: TestClient, form: dict[str, Any], action: str, **files: Any) -> BeautifulSoup:
+    response = client.post(URL, data=form | {"action": action}, files=files or None)
+    assert response.status_code in {200, 422}, response.text
+    return BeautifulSoup(response.text, "html.parser")
+
+
+def step_of(soup: BeautifulSoup) -> str:
+    return text_of(soup.select_one("[aria-current=step]"))
+
+
+def at_features(client: TestClient) -> BeautifulSoup:
+    form = form_of(soup_of(client, URL)) | {"name": ["Sled 2027"], "currency": ["EUR"]}
+    soup = send(client, form, "next")
+    assert step_of(soup) == "Features"
+    return soup
+
+
+def with_table(client: TestClient) -> BeautifulSoup:
+    return send(client, form_of(at_features(client)), "table", table=("tests.csv", TABLE, "text/csv"))
+
+
+def test_the_whole_way_makes_the_campaign(dashboard: TestClient, store: sessionmaker[Session]) -> None:
+    soup = with_table(dashboard)
+    assert "3 features guessed from 2 rows" in text_of(soup.main)
+    assert "known only after the test" in text_of(soup.select_one(".changes"))
+    form = form_of(soup)
+    assert form["feature_name"] == ["impact_speed_kmh", "test_mass_kg", "belt_type", ""]
+    form["feature_maximum"][0] = "90"
+    soup = send(dashboard, form, "next")
+    assert step_of(soup) == "Target and domain"
+    form = form_of(soup) | {"condition_feature": ["test_mass_kg"], "condition_minimum": ["2000"]}
+    soup = send(dashboard, form, "next")
+    assert step_of(soup) == "Sources"
+    form = form_of(soup) | {"source_name": ["sled"], "source_acquisition_cost": ["20000"]}
+    soup = send(dashboard, form | {"source_capacity": ["3"]}, "next")
+    assert step_of(soup) == "Budget"
+    soup = send(
+        dashboard, form_of(soup) | {"budget": ["400000"], "target_error": ["2"], "four_eyes": ["yes"]}, "next"
+    )
+    assert step_of(soup) == "Review"
+    assert "400000 EUR" in text_of(soup.main)
+    answer = dashboard.post(URL, data=form_of(soup) | {"action": "create"})
+    assert answer.status_code == 303, answer.text
+    with store() as session:
+        campaign = session.query(Campaign).one()
+        source = campaign.sources[0]
+    assert answer.headers["location"] == f"/campaigns/{campaign.id}"
+    assert (campaign.name, campaign.currency, campaign.budget, campaign.four_eyes) == (
+        "Sled 2027",
+        "EUR",
+        400_000,
+        True,
+    )
+    assert [feature["name"] for feature in campaign.feature_schema] == [
+        "impact_speed_kmh",
+        "test_mass_kg",
+        "belt_type",
+    ]
+    assert campaign.feature_schema[0]["maximum"] == 90
+    assert campaign.target_domain["conditions"][0]["minimum"] == 2000
+    assert (source.name, source.acquisition_cost, source.capacity) == ("sled", 20_000, 3)
+    assert campaign.stop_rule["target_error"] == 2
+
+
+def test_what_does_not_fit_comes_back_as_it_was_typed(dashboard: TestClient) -> None:
+    form = form_of(with_table(dashboard))
+    form["feature_minimum"][1] = "heavy"
+    soup = send(dashboard, form, "next")
+    assert step_of(soup) == "Features"
+    assert "feature schema row 2 minimum" in text_of(soup.select_one(".flash.error"))
+    assert form_of(soup)["feature_minimum"][1] == "heavy"
+
+
+def test_a_leak_is_refused_with_its_reason(dashboard: TestClient) -> None:
+    form = form_of(with_table(dashboard))
+    form["feature_name"][-1] = "hic15"
+    soup = send(dashboard, form, "next")
+    assert "known only after the test" in text_of(soup.select_one(".flash.error"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"), [({"name": [""]}, "name"), ({"currency": ["Euro"]}, "currency")]
+)
+def test_the_first_step_is_checked(dashboard: TestClient, changes: dict[str, Any], told: str) -> None:
+    soup = send(dashboard, form_of(soup_of(dashboard, URL)) | {"name": ["x"]} | changes, "next")
+    assert step_of(soup) == "Name"
+    assert told in text_of(soup.select_one(".flash.error"))
+
+
+def test_going_back_loses_nothing(dashboard: TestClient) -> None:
+    form = form_of(with_table(dashboard))
+    form["feature_name"][0] = "not a NAME"
+    soup = send(dashboard, form, "back")
+    assert step_of(soup) == "Name"
+    assert form_of(soup)["name"] == ["Sled 2027"]
+    soup = send(dashboard, form_of(soup), "next")
+    assert form_of(soup)["feature_name"][0] == "not a NAME"
+
+
+def test_a_ready_made_schema(dashboard: TestClient) -> None:
+    soup = send(dashboard, form_of(at_features(dashboard)), "library")
+    names = form_of(soup)["feature_name"]
+    assert "chest_to_steering_wheel_mm" in names
+    assert step_of(send(dashboard, form_of(soup), "next")) == "Target and domain"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"\xff\xfe\x00", "not UTF-8"), (b"", "empty"), (b"a,b\n", "empty")]
+)
+def test_a_wrong_table_is_told(dashboard: TestClient, content: bytes, told: str) -> None:
+    form = form_of(at_features(dashboard))
+    soup = send(dashboard, form, "table", table=("t.csv", content, "text/csv"))
+    assert told in text_of(soup.select_one(".flash.error"))
+
+
+def test_a_forged_draft_makes_nothing(dashboard: TestClient, store: sessionmaker[Session]) -> None:
+    for draft in ("[", "[]", '{"feature_schema": 3, "sources": "x", "target": []}', '{"currency": 7}'):
+        answer = dashboard.post(URL, data={"step": "review", "draft": draft, "action": "create"})
+        assert answer.status_code == 422, draft
+    with store() as session:
+        assert session.query(Campaign).count() == 0
