@@ -18,8 +18,7 @@ class LoginContext(Context):
         next_url: the own page to go to afterwards.
         error: why it did not work, empty at first.
         wait_s: seconds until the next attempt is looked at, 0: at once.
-        has_users: False: nobody can sign in with a password yet.
-        takes_password: there is a form for name and password.
+        takes_password: there is a form for name and password, and somebody has one.
         provider: what the button of the OIDC provider says, empty without one.
         has_left: the reader has just signed out here, and may still be signed in at the provider.
     """
@@ -30,7 +29,6 @@ class LoginContext(Context):
     next_url: str
     error: str
     wait_s: int
-    has_users: bool
     takes_password: bool
     provider: str
     has_left: bool

@@ -107,7 +107,7 @@ def login_page(
         request,
         LoginContext(
             frame=frame(request, "Sign in"), name=name, next_url=next_url, error=error, wait_s=wait_s,
-            has_users=has_users, takes_password=has_users and settings.password_login,
+             takes_password=has_users and settings.password_login,
             provider=settings.oidc_label if settings.oidc_issuer else "",
             has_left=bool(settings.oidc_issuer) and "left" in request.query_params,
         ),
