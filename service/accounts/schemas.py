@@ -62,6 +62,10 @@ class ApiKeyCreated(ApiKeyRead):
 
 
 class Rotation(Strict):
+    """How long two keys work beside each other."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"overlap_hours": 24}})
+
     overlap_hours: float = Field(
         24.0, ge=0, le=LONGEST_OVERLAP_HOURS, description="So long the old key still works."
     )
@@ -85,6 +89,8 @@ class UserCreate(Strict):
 
 class UserUpdate(Strict):
     """What is given replaces what was; a changed role or limit holds at once, also in open sessions."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"role": "approver"}})
 
     role: Role | None = None
     password: Password | None = Field(None, description="Ends all sessions of the user.")
@@ -115,6 +121,15 @@ class MeRead(BaseModel):
 
 
 class PasswordChange(Strict):
+    """A new password, shown to be wanted by the old one."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"old_password": "chalk otter sleeps twice", "password": "nine quiet lamps of brass"}
+        },
+    )
+
     old_password: Password
     password: Password
 

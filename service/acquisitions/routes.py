@@ -96,7 +96,7 @@ def list_round_recommendations(round_id: int, session: SessionDep, page: PageDep
 
 
 @router.get("/acquisition-rounds/{round_id}/preview", responses=responses(400, 404, 409))
-def preview_dry_run(round_id: int, session: SessionDep, page: PageDep) -> Page[PreviewedPickRead]:
+def read_dry_run_preview(round_id: int, session: SessionDep, page: PageDep) -> Page[PreviewedPickRead]:
     """The batch that a dry run would propose, in its order."""
     items, more = dry_runs.preview_page(session, round_id, page)
     return Page(items=items, next_cursor=encode_cursor(items[-1].rank) if more else None)

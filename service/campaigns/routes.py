@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response, status
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Response, status
 
 from service.campaigns import service, sources
 from service.campaigns.feature_schemas import FEATURE_SCHEMAS
@@ -21,6 +23,16 @@ from service.problems import responses
 
 router = APIRouter(prefix="/campaigns", tags=["campaigns"], route_class=GuardedRoute)
 library_router = APIRouter(prefix="/feature-schemas", tags=["campaigns"], route_class=GuardedRoute)
+_SLED: dict[str, Any] = {
+    "sled": {
+        "value": {
+            "name": "sled",
+            "kind": "physical_test",
+            "acquisition_cost": "12000",
+            "lead_time_hours": "72",
+        }
+    }
+}
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=responses(422))
@@ -63,7 +75,7 @@ def read_campaign_summary(campaign: CampaignDep, session: SessionDep) -> Campaig
     "/{campaign_id}/sources", status_code=status.HTTP_201_CREATED, responses=responses(404, 409, 422)
 )
 def create_source(
-    request: SourceCreate,
+    request: Annotated[SourceCreate, Body(openapi_examples=_SLED)],
     campaign: CampaignDep,
     session: SessionDep,
     principal: Principal,

@@ -14,6 +14,10 @@ MOST_SAMPLES = 1000
 class InjectionCreate(Strict):
     """Designs that shall be in the next round that is ranked, whatever their scores."""
 
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"sample_ids": [12], "reason": "the customer asks"}}
+    )
+
     sample_ids: list[RowId] = Field(min_length=1, max_length=MOST_SAMPLES)
     reason: Reason = Field(description="Why; kept for good.")
 

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
 from service.dependencies import CampaignDep, GuardedRoute, RawBodyDep, SessionDep
+from service.design_bodies import design_body
 from service.predictions import service
 from service.predictions.schemas import PredictionResult
 from service.predictions.service import Predictors
 from service.problems import responses
 
 router = APIRouter(tags=["predictions"], route_class=GuardedRoute)
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/PredictionRequest"}},
-            "application/x-ndjson": {"schema": {"type": "string", "description": "One design a line."}},
-            "text/csv": {"schema": {"type": "string", "description": "Columns source and one per feature."}},
-        },
-    }
-}
 
 
 def _predictors(request: Request) -> Predictors:
@@ -34,7 +25,9 @@ PredictorsDep = Annotated[Predictors, Depends(_predictors)]
 
 
 @router.post(
-    "/campaigns/{campaign_id}/predictions", responses=responses(404, 409, 413, 422), openapi_extra=_BODY
+    "/campaigns/{campaign_id}/predictions",
+    responses=responses(404, 409, 413, 422),
+    openapi_extra=design_body("PredictionRequest"),
 )
 def predict_designs(
     campaign: CampaignDep, session: SessionDep, body: RawBodyDep, predictors: PredictorsDep

@@ -20,6 +20,10 @@ Reason = Annotated[
 class ReviewNote(Strict):
     """Why it was decided so."""
 
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "Film and log agree."}}
+    )
+
     reason: Reason = Field(
         description="Stands in the history with your name.", examples=["Film and log agree."]
     )
@@ -27,6 +31,11 @@ class ReviewNote(Strict):
 
 class Correction(ReviewNote):
     """Another label; the present one stays in the history of the sample."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"reason": "Two channels were swapped.", "target": 25.8}},
+    )
 
     target: GivenTarget = Field(description="Target unit, or an object of value and unit.")
     label_definition: LabelDefinition | None = Field(None, description="Null: that of the present label.")

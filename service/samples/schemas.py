@@ -102,6 +102,10 @@ class VetoRead(BaseModel):
 
 
 class VetoRequest(Strict):
+    """No later round shall propose it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "no vehicle left"}})
+
     reason: Reason = Field(description="Why not; shown with the sample and kept.")
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.dependencies import CampaignDep, GuardedRoute, Principal, RawBodyDep, SessionDep
+from service.design_bodies import design_body
 from service.problems import responses
 from service.queue.client import QueueClient
 from service.queue.mailbox import Mailbox
@@ -20,16 +21,6 @@ router = APIRouter(tags=["scores"], route_class=GuardedRoute)
 RETRY_AFTER_S = 1
 LONGEST_WAIT_S = 20.0
 POLL_S = 0.1
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/ScoreRequest"}},
-            "application/x-ndjson": {"schema": {"type": "string", "description": "One design a line."}},
-            "text/csv": {"schema": {"type": "string", "description": "Columns source and one per feature."}},
-        },
-    }
-}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": ScoreResult},
     202: {"model": ScoreWaiting, "description": "Not ranked yet: ask again at `Location`."},
@@ -68,7 +59,7 @@ def _asked(
 @router.post(
     "/campaigns/{campaign_id}/scores",
     responses=_ANSWERS | responses(404, 409, 413, 422),
-    openapi_extra=_BODY,
+    openapi_extra=design_body("ScoreRequest"),
     response_model=None,
 )
 async def score_designs(

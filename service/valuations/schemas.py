@@ -96,6 +96,10 @@ class ValuedSample:
 class PromotionRequest(Strict):
     """Let a surrogate serve; what the gate holds back needs an override with a reason."""
 
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"override": True, "reason": "the holdout has changed"}}
+    )
+
     override: bool = Field(default=False, description="Let it serve although the gate holds it back.")
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), STORABLE] = ""
 

@@ -21,7 +21,7 @@ OPERATIONS = {
 # What each method may do; the life of rows has verbs of its own, each at an address that ends with it.
 VERBS = {
     "get": {"list", "read", "download", "export", "stream"},
-    "post": {"create", "request", "start", "rank", "score", "predict"},
+    "post": {"create", "request", "start", "rank", "score", "predict", "change"},
     "put": {"set"},
     "patch": {"update"},
     "delete": {"delete", "revoke"},
@@ -39,7 +39,7 @@ def examples_of(media: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("name", [name for name, (path, _, _) in OPERATIONS.items() if path.startswith(API)])
 def test_an_operation_is_called_by_its_verb(name: str) -> None:
     path, method, _ = OPERATIONS[name]
-    action = path.partition(":")[2]
+    action = path.partition(":")[2].partition("-")[0]
     verb = name.partition("_")[0]
     assert verb == action or verb in VERBS[method], f"{method} {path} is called {name}"
 
