@@ -25,7 +25,7 @@ from service.vocabulary import Scope
 router = APIRouter(route_class=GuardedRoute, dependencies=ADMINISTRATION)
 PATH = "/audit"
 PAGE_SIZE = 50
-LONGEST_VALUE = 300
+LONGEST_VALUE = 160
 LONGEST_WORD = 200
 WORDS = ("actor", "action", "entity")
 NUMBERS = ("campaign_id", "entity_id")

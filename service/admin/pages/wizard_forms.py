@@ -193,4 +193,6 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return str(value).removesuffix(".0")
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -96,5 +96,5 @@ def _lines(living: Sequence[Process], running: Sequence[AnyRun]) -> list[Process
 
 
 def _queue(queue: Queue, workers: Counter[str], depths: Mapping[Queue, int]) -> QueueLine:
-    remedy = "" if workers[queue] else f"Nobody serves it: start `crashscout worker --queues {queue}`."
+    remedy = "" if workers[queue] else f"Nobody serves it: start crashscout worker --queues {queue}."
     return QueueLine(queue.value, DOES[queue], workers[queue], depths.get(queue), remedy)

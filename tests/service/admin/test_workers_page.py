@@ -19,7 +19,7 @@ def test_nobody_works(dashboard: TestClient) -> None:
     text = text_of(soup_of(dashboard, "/workers").main)
     assert "Start a worker" in text
     assert "No beat runs" in text
-    assert "Nobody serves it: start `crashscout worker --queues gpu`" in text
+    assert "Nobody serves it: start crashscout worker --queues gpu." in text
 
 
 def test_a_worker_with_its_run_and_a_beat(
