@@ -25,7 +25,7 @@ SLOW_MS = 30_000
 # Of the README: place, colour scheme. `make screenshots` puts them into docs/images.
 README = {"overview": "light", "recommendations": "light", "map": "dark", "data-values": "dark"}
 LARGEST_PICTURE_BYTES = 150_000
-COLOURS = 96
+COLOURS = 256
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 

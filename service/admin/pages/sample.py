@@ -114,6 +114,8 @@ def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
         return ", ".join(f"{_name(str(name))} {_text(item)}" for name, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value))
+    if isinstance(value, str):
+        return value  # a name of a file, say: not ours to write in words
     return feature_value(short(value) if isinstance(value, float) else value, "1")
 
 

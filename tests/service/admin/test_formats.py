@@ -52,6 +52,8 @@ def test_moments_are_utc_whatever_their_zone() -> None:
         ("test_mass_kg", "kg", "test mass"),
         ("impact_speed_kmh", "km/h", "impact speed"),
         ("model_year", "1", "model year"),
+        ("front_stiffness_kn_per_m", "kN/m", "front stiffness"),
+        ("webbing_elongation_percent", "%", "webbing elongation"),
         ("weight_class", "kg", "weight class"),
         ("kg", "kg", "kg"),
         ("model_year", "year", "model year"),
@@ -70,6 +72,7 @@ def test_names_lose_the_unit_that_stands_beside_them(name: str, unit: str, text:
         (True, "1", "yes"),
         (None, "kg", "missing"),
         ("sedan", "1", "sedan"),
+        ("battery_electric", "1", "battery electric"),
         (-3.5, "mm", "−3.5 mm"),
     ],
 )

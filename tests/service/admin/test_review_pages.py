@@ -142,7 +142,7 @@ def test_one_sample_shows_plan_execution_label_values_and_origin(
     response = dashboard.get(sample_page(rows, wrong_id))
     assert HOSTILE not in response.text
     soup = soup_of(dashboard, sample_page(rows, wrong_id))
-    rows_ = [text_of(row) for row in soup.select("[aria-label='Plan and execution'] tbody tr")]
+    rows_ = [text_of(row) for row in soup.select("[aria-label='Features, planned and executed'] tbody tr")]
     assert rows_[0] == "impact speed 56.3 km/h 57 km/h 0.7 km/h"
     text = text_of(soup.main)
     assert "27.00 g by rolc/1" in text
