@@ -347,7 +347,7 @@ def test_an_unknown_recommendation_cannot_be_read(client: TestClient) -> None:
 
 
 def test_an_unknown_action_is_a_problem(client: TestClient, key: int) -> None:
-    assert_problem(act(client, key, "destroy"), 405, "method_not_allowed")
+    assert_problem(act(client, key, "destroy"), 404, "not_found")
 
 
 def test_recommendations_are_listed_by_rank_and_status(client: TestClient, proposal: Proposal) -> None:
