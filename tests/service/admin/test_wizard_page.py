@@ -208,5 +208,6 @@ def test_the_longest_schema_fits_into_the_form(dashboard: TestClient) -> None:
     table = f"{','.join(names)}\n{','.join('1.5' for _ in names)}\n".encode()
     form = form_of(at_features(dashboard))
     soup = send(dashboard, form, "table", table=("t.csv", table, "text/csv"))
-    soup = send(dashboard, form_of(soup), "next", table=("none.csv", b"", "text/csv"))  # as a browser: in parts
+    as_browsers_do = ("none.csv", b"", "text/csv")  # a form with a file is sent in parts
+    soup = send(dashboard, form_of(soup), "next", table=as_browsers_do)
     assert step_of(soup) == "Target and domain"
