@@ -43,7 +43,9 @@ def story(closed: TestClient) -> Story:
     found = tell(closed.app.state.sessions)
     add_map(closed.app.state.sessions, found.rows)
     add_backtest(closed.app.state.sessions, found.campaign_id)
-    with unit_of_work(closed.app.state.sessions) as session:  # what may be cancelled, and what may be tried again
+    with unit_of_work(
+        closed.app.state.sessions
+    ) as session:  # what may be cancelled, and what may be tried again
         session.add_all([new_run(ValuationRun, found.campaign_id, status) for status in STATUSES])
     return found
 
