@@ -18,6 +18,7 @@ from service.errors import ForbiddenError
 FIELD = "csrf_token"
 HEADER = "X-CSRF-Token"
 LONGEST_FIELD_BYTES = 8 * 2**20
+MOST_FIELDS = 10_000  # the longest feature schema, as a table of inputs, has half as many
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 # Of the request in hand; empty where no session asks.
 current_token: ContextVar[str] = ContextVar("csrf_token", default="")
@@ -45,5 +46,5 @@ async def _in_form(request: Request) -> str:
 
 
 async def form_of(request: Request) -> FormData:
-    """The form, with fields so long that a huge paste comes to the check that says what is wrong with it."""
-    return await request.form(max_part_size=LONGEST_FIELD_BYTES)
+    """The form, with fields so long and so many that the check behind it can say what is wrong with them."""
+    return await request.form(max_part_size=LONGEST_FIELD_BYTES, max_fields=MOST_FIELDS)

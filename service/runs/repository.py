@@ -60,6 +60,11 @@ def newest(session: Session, kind: type[Run], campaign_id: int, limit: int) -> S
     return session.scalars(statement).all()
 
 
+def find(session: Session, kind: type[Run], campaign_id: int, run_id: int) -> Run | None:
+    statement = select(kind).where(kind.campaign_id == campaign_id, kind.id == run_id)
+    return session.scalars(statement).one_or_none()
+
+
 def queued_ids(session: Session, kind: type[Run]) -> list[tuple[datetime, int]]:
     """(when it was asked for, id) of the queued runs of a kind that exist for who asks."""
     statement = select(kind.created_at, kind.id).where(kind.status == RunStatus.QUEUED)

@@ -87,6 +87,13 @@ def newest(
     return repository.newest(session, kind, campaign_id, limit)
 
 
+def find(
+    session: Session, kind: type[repository.Run], campaign_id: int, run_id: int
+) -> repository.Run | None:
+    """A run of the campaign; None when the campaign has none of that kind and id."""
+    return repository.find(session, kind, campaign_id, run_id)
+
+
 def queue_places(session: Session) -> dict[tuple[type[AnyRun], int], tuple[Queue, int]]:
     """Of each queued run its queue and its place there, from 1: among those that exist for who asks.
 

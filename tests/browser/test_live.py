@@ -14,11 +14,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from service.acquisitions import service as acquisitions
 from service.database.engine import unit_of_work
+from service.database.models import ValuationRun
 from service.lifecycles import RecommendationStatus, RunStatus
 from service.main import create_app
+from service.runs import repository as runs
+from service.runs import service as all_runs
 from service.settings import Settings
 from tests.browser.conftest import START_TIMEOUT_S, Watched
-from tests.service.admin.rows import Rows
+from tests.service.admin.rows import Rows, new_run
 from tests.service.admin.story import Story, add_backtest, tell
 
 pytestmark = pytest.mark.browser
@@ -46,6 +49,35 @@ def test_overview_follows_what_a_colleague_does(
     expect(page.locator("[aria-labelledby=budget]")).to_contain_text("300,000 USD")
     expect(page.locator("#round-card .badge.approved")).to_have_text("1 approved")
     expect(page.locator("#round-card time").first).not_to_contain_text("UTC")
+
+
+def test_an_opened_history_stays_open_while_the_run_goes_on(
+    watched: Watched, rows: Rows, store: sessionmaker[Session]
+) -> None:
+    with unit_of_work(store) as session:
+        run = new_run(ValuationRun, rows.campaign_id, RunStatus.QUEUED)
+        session.add(run)
+        session.flush()
+        run_id = run.id
+        runs.claim(session, ValuationRun, run_id, worker="first@host", lease_s=600)
+        session.refresh(run)
+        all_runs.lose(session, run, attempts=3, reason="no sign of life")
+        runs.claim(session, ValuationRun, run_id, worker="second@host", lease_s=600)
+    page = watched.open(f"/campaigns/{rows.campaign_id}/runs")
+    line = page.locator(f"#valuation-runs-{run_id}")
+    line.get_by_text("Attempts").click()
+    expect(line.locator("li")).to_contain_text("no sign of life", timeout=SLOW_MS)
+    with unit_of_work(store) as session:
+        session.get_one(ValuationRun, run_id).progress_message = "epoch 211"
+    expect(line).to_contain_text("epoch 211", timeout=SLOW_MS)  # renewed, with what was open
+    expect(line.locator("li")).to_contain_text("first@host")
+    expect(line.locator("li")).to_be_visible()
+    with unit_of_work(store) as session:
+        session.get_one(ValuationRun, run_id).status = RunStatus.CANCELLED
+    expect(line.locator("details[open]")).to_have_count(0, timeout=SLOW_MS)  # what it said is no longer all
+    line.get_by_text("Attempts").click()
+    expect(line.locator("li")).to_be_visible(timeout=SLOW_MS)
+    assert watched.problems == []
 
 
 def test_an_open_dialog_is_not_taken_away(

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from service.admin.contexts.base import Context, FormField, Frame
 from service.admin.contexts.shared import RunLine
+from service.runs.schemas import AttemptRead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,3 +55,17 @@ class RunsContext(RunsLiveContext):
     valuation_fields: Sequence[FormField]
     round_fields: Sequence[FormField]
     has_surrogate: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptsContext(Context):
+    """The history of one run, fetched when its line is opened.
+
+    Attributes:
+        name: of the run.
+        attempts: how each that has ended did, oldest first.
+    """
+
+    template: ClassVar[str] = "attempts.html"
+    name: str
+    attempts: Sequence[AttemptRead]

@@ -40,6 +40,7 @@ class RunLine:
     cancel_url: str | None
     is_cancelling: bool
     retry_url: str | None = None
+    attempts_url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from service.admin.contexts.runs import RunsContext, RunsLiveContext
 from service.admin.contexts.shared import RunLine
 from service.admin.forms import Input, fields_of
 from service.admin.pages.other_runs import OtherRun, other_run_line
+from service.admin.pages.run_attempts import attempts_url
 from service.admin.pages.run_kinds import KINDS
 from service.admin.pages.run_lines import run_line
 from service.admin.rendering import fragment, frame, page
@@ -27,7 +28,7 @@ from service.database.models import (
     SimulationRun,
     ValuationRun,
 )
-from service.dependencies import CampaignDep, GuardedRoute, Principal, PrincipalInfo, SessionDep
+from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.lifecycles import RunStatus
 from service.queue.messages import Queue
 from service.runs import service as all_runs
@@ -35,7 +36,6 @@ from service.runs.service import AnyRun
 from service.valuations import promotions
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationConfiguration, ValuationRequest
-from service.vocabulary import Scope
 
 router = APIRouter(route_class=GuardedRoute)
 SHOWN = 20
@@ -45,11 +45,9 @@ SEED = Input("seed", "Seed", "same seed and data: same result")
 
 
 @router.get("/campaigns/{campaign_id:int}/runs")
-def show_runs(
-    request: Request, campaign: CampaignDep, session: SessionDep, principal: Principal
-) -> HTMLResponse:
+def show_runs(request: Request, campaign: CampaignDep, session: SessionDep) -> HTMLResponse:
     context = RunsContext(
-        **_live(session, campaign, principal),
+        **_live(session, campaign),
         frame=frame(request, "Runs", section="runs", campaign=campaign),
         valuation_fields=[
             *fields_of(ValuationConfiguration, VALUATION_INPUTS),
@@ -65,26 +63,22 @@ def show_runs(
 
 
 @router.get("/campaigns/{campaign_id:int}/runs/live")
-def show_live_runs(campaign: CampaignDep, session: SessionDep, principal: Principal) -> HTMLResponse:
-    return fragment(RunsLiveContext(**_live(session, campaign, principal)))
+def show_live_runs(campaign: CampaignDep, session: SessionDep) -> HTMLResponse:
+    return fragment(RunsLiveContext(**_live(session, campaign)))
 
 
-def _live(session: SessionDep, campaign: Campaign, principal: PrincipalInfo) -> dict[str, Any]:
+def _live(session: SessionDep, campaign: Campaign) -> dict[str, Any]:
     runs = valuations.newest(session, campaign, limit=SHOWN)
     rounds = acquisitions.newest_rounds(session, campaign, limit=SHOWN, dry_runs=True)
-    others, may_write = _others(session, campaign), Scope.WRITE in principal.scopes
+    others = _others(session, campaign)
     everything = [*runs, *rounds, *others]
     places = all_runs.queue_places(session)
     return {
         "live_url": f"/campaigns/{campaign.id}/runs/live",
         "is_active": any(not run.status.is_terminal for run in everything),
-        "valuation_runs": [
-            _placed(run_line(run, campaign), run, places, may_write=may_write) for run in runs
-        ],
-        "rounds": [
-            _placed(run_line(round_, campaign), round_, places, may_write=may_write) for round_ in rounds
-        ],
-        "others": [_placed(other_run_line(run), run, places, may_write=may_write) for run in others],
+        "valuation_runs": [_placed(run_line(run, campaign), run, places) for run in runs],
+        "rounds": [_placed(run_line(round_, campaign), round_, places) for round_ in rounds],
+        "others": [_placed(other_run_line(run), run, places) for run in others],
         "shown": SHOWN,
     }
 
@@ -98,22 +92,16 @@ def _others(session: SessionDep, campaign: Campaign) -> list[OtherRun]:
 
 
 def _placed(
-    line: RunLine,
-    run: AnyRun,
-    places: Mapping[tuple[type[AnyRun], int], tuple[Queue, int]],
-    *,
-    may_write: bool,
+    line: RunLine, run: AnyRun, places: Mapping[tuple[type[AnyRun], int], tuple[Queue, int]]
 ) -> RunLine:
-    """The line of a waiting run with its place in the queue, and with what who looks may do about it."""
+    """The line with its history, of a waiting run with its place in the queue, of a failed one with a new try."""
     found = places.get((type(run), run.id))
     place = "" if found is None else f", place {found[1]} in queue {found[0]}"
-    may_retry = (
-        may_write and isinstance(run, RETRIED) and run.status in {RunStatus.FAILED, RunStatus.CANCELLED}
-    )
+    may_retry = isinstance(run, RETRIED) and run.status in {RunStatus.FAILED, RunStatus.CANCELLED}
     return replace(
         line,
         message=line.message + place,
-        cancel_url=line.cancel_url if may_write else None,
+        attempts_url=attempts_url(run),
         retry_url=f"/{KINDS[type(run)][1]}/{run.id}/retry" if may_retry else None,
     )
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import UploadFile
 
+from service import csrf
 from service.admin import flash
 from service.admin.contexts.wizard import StepLine, WizardContext
 from service.admin.forms import ListsDep
@@ -41,7 +42,7 @@ MOST_TABLE_BYTES = 8 * 2**20
 
 async def _table(request: Request) -> bytes | None:
     """The file of the form, as far as it is looked at; None without one."""
-    file = (await request.form()).get("table")
+    file = (await csrf.form_of(request)).get("table")
     return await file.read(MOST_TABLE_BYTES) if isinstance(file, UploadFile) and file.filename else None
 
 

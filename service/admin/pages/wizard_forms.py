@@ -25,7 +25,10 @@ STEPS = {
 }
 Draft = dict[str, Any]
 Lists = Mapping[str, Sequence[str]]
-FEATURE_FIELDS = ("name", "unit", "kind", "minimum", "maximum", "categories", "required")
+FEATURE_FIELDS = (
+    "name", "unit", "kind", "minimum", "maximum", "categories", "required", "tolerance", "load_case", "description",
+)  # fmt: skip
+_FEATURE_TEXTS = ("name", "kind", "minimum", "maximum", "tolerance", "description")
 CONDITION_FIELDS = ("feature", "minimum", "maximum", "categories")
 SOURCE_FIELDS = ("name", "kind", "acquisition_cost", "lead_time_hours", "capacity", "oracle")
 # What stands for the steps to come while one is checked: whatever is wrong then belongs to the step.
@@ -69,8 +72,9 @@ def _features(_: Mapping[str, str], lists: Lists) -> Draft:
 
 
 def _feature(row: Mapping[str, str]) -> Draft:
-    feature: Draft = {name: row[name] for name in ("name", "kind", "minimum", "maximum") if row[name]}
+    feature: Draft = {name: row[name] for name in _FEATURE_TEXTS if row[name]}
     feature |= {"unit": row["unit"] or "1", "required": row["required"] != "no"}
+    feature["load_case"] = row["load_case"] == "yes"
     return feature | ({"categories": _split(row["categories"])} if row["categories"] else {})
 
 

@@ -10,6 +10,8 @@ from starlette.testclient import TestClient
 from service.accounts import service as accounts
 from service.accounts.schemas import ApiKeyCreate
 from service.database.engine import unit_of_work
+from service.database.models import ValuationRun
+from service.lifecycles import RunStatus
 from service.main import create_app
 from service.scopes import Rights
 from service.settings import Settings
@@ -17,11 +19,13 @@ from service.vocabulary import Role, Scope
 from tests.service.accounts.walking import routes_of
 from tests.service.admin.html import text_of
 from tests.service.admin.map_rows import add_map
+from tests.service.admin.rows import new_run
 from tests.service.admin.story import Story, add_backtest, tell
 from tests.support import API
 
 SECRET = "s3cret-of-the-tests-0123456789"
 CAMPAIGN = "/campaigns/{campaign_id:int}"
+STATUSES = (RunStatus.FAILED, RunStatus.QUEUED, RunStatus.RUNNING)
 
 
 @pytest.fixture
@@ -39,6 +43,10 @@ def story(closed: TestClient) -> Story:
     found = tell(closed.app.state.sessions)
     add_map(closed.app.state.sessions, found.rows)
     add_backtest(closed.app.state.sessions, found.campaign_id)
+    with unit_of_work(
+        closed.app.state.sessions
+    ) as session:  # what may be cancelled, and what may be tried again
+        session.add_all([new_run(ValuationRun, found.campaign_id, status) for status in STATUSES])
     return found
 
 
@@ -93,6 +101,18 @@ def test_a_viewer_reads_all_that_an_approver_reads(closed: TestClient, story: St
         shown[role] = {text_of(cell) for cell in soup.select("td.name")}
         assert bool(soup.select("input[name=ids]")) == (role is Role.APPROVER)
     assert shown[Role.VIEWER] == shown[Role.APPROVER] != set()
+
+
+@pytest.mark.parametrize("page", ["", "/runs"])
+def test_only_who_may_cancel_sees_cancel(closed: TestClient, story: Story, page: str) -> None:
+    offered = {}
+    for role in (Role.APPROVER, Role.VIEWER):
+        become(closed, role)
+        soup = BeautifulSoup(closed.get(f"/campaigns/{story.campaign_id}{page}").text, "html.parser")
+        assert soup.select("tr[id^=valuation-runs]"), "the runs are shown to everyone"
+        offered[role] = [button.get("aria-label") for button in soup.select("[id^=cancel-valuation-runs]")]
+    assert len(offered[Role.APPROVER]) == 2
+    assert offered[Role.VIEWER] == []
 
 
 def test_a_form_that_goes_nowhere_is_a_fault(closed: TestClient) -> None:

@@ -1,4 +1,5 @@
 import pytest
+from bs4 import Tag
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
@@ -6,6 +7,7 @@ from service.database.engine import unit_of_work
 from service.database.models import AcquisitionRound, Backtest, ImportRun, Surrogate, ValuationRun
 from service.lifecycles import RunStatus
 from service.runs import repository as runs
+from service.runs import service as all_runs
 from service.vocabulary import Strategy
 from tests.service.admin.html import flash_after, soup_of, text_of
 from tests.service.admin.rows import Rows, add_campaign, new_campaign, new_run, new_sample
@@ -227,3 +229,72 @@ def test_other_kinds_of_runs_are_listed(
     assert "too few labels" in text_of(row)
     assert row.form["action"] == f"/backtests/{backtest.id}/retry"
     assert "tests 9000" in text_of(soup.select_one("[id^=imports-]"))
+
+
+def taken(store: sessionmaker[Session], run_id: int, worker: str) -> None:
+    with unit_of_work(store) as session:
+        assert runs.claim(session, ValuationRun, run_id, worker=worker, lease_s=60) is not None
+
+
+def history_of(dashboard: TestClient, rows: Rows, run_id: int) -> Tag:
+    """The details of the line, and what htmx puts into them when they are opened."""
+    details = soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{run_id} details.attempts")
+    part = details.select_one("div")
+    assert part["hx-trigger"] == "toggle from:closest details once"
+    part.replace_with(soup_of(dashboard, part["hx-get"]))
+    return details
+
+
+def test_a_run_tells_how_each_of_its_attempts_ended(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    run_id = add_run(store, rows, RunStatus.QUEUED)
+    taken(store, run_id, "first@host")
+    details = history_of(dashboard, rows, run_id)
+    assert "No attempt has ended yet" in text_of(details)
+    with unit_of_work(store) as session:
+        all_runs.lose(session, session.get_one(ValuationRun, run_id), attempts=3, reason="no <sign> of life")
+    taken(store, run_id, "second@host")
+    with unit_of_work(store) as session:
+        run = session.get_one(ValuationRun, run_id)
+        assert runs.finish(
+            session, ValuationRun, run, RunStatus.FAILED, error_code="x", error_message="too few"
+        )
+    again = history_of(dashboard, rows, run_id)
+    assert again["id"] != details["id"], "what was open before the end would stay as it was"
+    lost, failed = [text_of(line) for line in again.select("li")]
+    assert "Attempt 1 lost" in lost
+    assert "no <sign> of life" in lost
+    assert "first@host" in lost
+    assert "Attempt 2 failed too few" in failed
+    assert "second@host" in failed
+
+
+def test_what_nobody_has_taken_has_no_history(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    run_id = add_run(store, rows, RunStatus.QUEUED)
+    assert soup_of(dashboard, url_of(rows)).select_one(f"#valuation-runs-{run_id} details") is None
+
+
+def test_every_kind_of_run_has_a_history(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows
+) -> None:
+    with unit_of_work(store) as session:
+        session.add(new_run(Backtest, rows.campaign_id, RunStatus.RUNNING, attempt=1, worker="w@host"))
+        session.get_one(AcquisitionRound, rows.round_id).attempt = 1
+    parts = soup_of(dashboard, url_of(rows)).select("details.attempts [hx-get]")
+    assert len(parts) == 2
+    for part in parts:
+        assert "No attempt has ended" in text_of(soup_of(dashboard, part["hx-get"]))
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?kind=valuation-runs&run_id={other}", "?kind=samples&run_id=1", "?kind=valuation-runs&run_id=0"],
+)
+def test_history_of_no_run_of_the_campaign(
+    dashboard: TestClient, store: sessionmaker[Session], rows: Rows, query: str
+) -> None:
+    other = add_campaign(store, name="other")
+    soup_of(dashboard, f"{url_of(rows)}/attempts{query.format(other=other.run_id)}", status=404)

@@ -7,8 +7,10 @@ from bs4 import BeautifulSoup, Tag
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
+from service.campaigns.feature_schemas import FEATURE_SCHEMAS
 from service.database.models import Campaign
 from tests.service.admin.html import soup_of, text_of
+from tests.support import API, SOURCES
 
 URL = "/campaigns/new"
 TABLE = b"impact_speed_kmh,test_mass_kg,belt_type,hic15\n56.3,1500,3PT,400\n64,2310,LAP,500\n"
@@ -57,6 +59,7 @@ def test_the_whole_way_makes_the_campaign(dashboard: TestClient, store: sessionm
     form = form_of(soup)
     assert form["feature_name"] == ["impact_speed_kmh", "test_mass_kg", "belt_type", ""]
     form["feature_maximum"][0] = "90"
+    form["feature_load_case"][2] = "yes"
     soup = send(dashboard, form, "next")
     assert step_of(soup) == "Target and domain"
     form = form_of(soup) | {"condition_feature": ["test_mass_kg"], "condition_minimum": ["2000"]}
@@ -70,6 +73,7 @@ def test_the_whole_way_makes_the_campaign(dashboard: TestClient, store: sessionm
     )
     assert step_of(soup) == "Review"
     assert "400000 EUR" in text_of(soup.main)
+    assert "Load case belt_type" in text_of(soup.main)
     answer = dashboard.post(URL, data=form_of(soup) | {"action": "create"})
     assert answer.status_code == 303, answer.text
     with store() as session:
@@ -150,3 +154,60 @@ def test_a_forged_draft_makes_nothing(dashboard: TestClient, store: sessionmaker
         assert answer.status_code == 422, draft
     with store() as session:
         assert session.query(Campaign).count() == 0
+
+
+def to_the_end(client: TestClient, soup: BeautifulSoup) -> list[dict[str, Any]]:
+    """Go on from the features with nothing but what must be typed; the features of the campaign that comes of it."""
+    soup = send(client, form_of(soup), "next")
+    soup = send(client, form_of(soup), "next")
+    form = form_of(soup) | {"source_name": ["sled"], "source_acquisition_cost": ["20000"]}
+    soup = send(client, form_of(send(client, form, "next")), "next")
+    assert step_of(soup) == "Review"
+    answer = client.post(URL, data=form_of(soup) | {"action": "create"})
+    assert answer.status_code == 303, answer.text
+    campaign = client.get(f"{API}{answer.headers['location']}")
+    return campaign.json()["feature_schema"]
+
+
+@pytest.mark.parametrize("library", FEATURE_SCHEMAS)
+def test_a_ready_made_schema_comes_through_whole(dashboard: TestClient, library: str) -> None:
+    request = {"name": "by API", "sources": SOURCES, "feature_schema": {"library": library}}
+    wanted = dashboard.post(f"{API}/campaigns", json=request)
+    assert wanted.status_code == 201, wanted.text
+    soup = send(dashboard, form_of(at_features(dashboard)) | {"library": [library]}, "library")
+    assert to_the_end(dashboard, soup) == wanted.json()["feature_schema"]
+
+
+def test_all_of_a_feature_can_be_typed_and_comes_back(dashboard: TestClient) -> None:
+    form = form_of(with_table(dashboard))
+    form["feature_tolerance"][0] = "0"
+    form["feature_load_case"][2] = "yes"
+    form["feature_description"][2] = 'Belt, "as fitted"'
+    forward = send(dashboard, form, "next")
+    soup = send(dashboard, form_of(forward), "back")
+    assert form_of(soup)["feature_description"] == ["", "", 'Belt, "as fitted"', ""]
+    speed, mass, belt = to_the_end(dashboard, soup)
+    assert (speed["tolerance"], mass["tolerance"]) == (0, None)
+    assert (speed["load_case"], belt["load_case"], belt["description"]) == (False, True, 'Belt, "as fitted"')
+
+
+@pytest.mark.parametrize(("row", "told"), [(0, "only a categorical feature"), (1, "several load cases")])
+def test_a_wrong_load_case_is_told(dashboard: TestClient, row: int, told: str) -> None:
+    form = form_of(with_table(dashboard))
+    for each in {row, 2}:
+        form["feature_load_case"][each] = "yes"
+    form["feature_kind"][1], form["feature_categories"][1] = "categorical", "1500, 2310"
+    form["feature_minimum"][1] = form["feature_maximum"][1] = ""
+    soup = send(dashboard, form, "next")
+    assert step_of(soup) == "Features"
+    assert told in text_of(soup.select_one(".flash.error"))
+
+
+def test_the_longest_schema_fits_into_the_form(dashboard: TestClient) -> None:
+    names = [f"feature_{index}" for index in range(500)]
+    table = f"{','.join(names)}\n{','.join('1.5' for _ in names)}\n".encode()
+    form = form_of(at_features(dashboard))
+    soup = send(dashboard, form, "table", table=("t.csv", table, "text/csv"))
+    as_browsers_do = ("none.csv", b"", "text/csv")  # a form with a file is sent in parts
+    soup = send(dashboard, form_of(soup), "next", table=as_browsers_do)
+    assert step_of(soup) == "Target and domain"
