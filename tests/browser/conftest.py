@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -141,14 +141,19 @@ def demo(
         api_key=API_KEY,
     )
     folder = tmp_path_factory.mktemp("browser")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRASHSCOUT_API_KEY", API_KEY)  # the children read it from their environment
-        with running_stack(
-            settings, data_folder=folder, host="127.0.0.1", port=free_port(), announce=print
-        ) as stack:
-            told = demonstration.tell(stack, settings.database_url, API_KEY)
-            with closing(told.api):
-                yield told
+    with ExitStack() as running:
+        with (
+            pytest.MonkeyPatch.context() as patch
+        ):  # the children alone get it: other tests follow in this process
+            patch.setenv("CRASHSCOUT_API_KEY", API_KEY)
+            stack = running.enter_context(
+                running_stack(
+                    settings, data_folder=folder, host="127.0.0.1", port=free_port(), announce=print
+                )
+            )
+        told = demonstration.tell(stack, settings.database_url, API_KEY)
+        running.enter_context(closing(told.api))
+        yield told
     administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -39,6 +39,15 @@ PLACES: dict[str, Path] = {
     "backtests": lambda demo: f"{demo.path}/backtests",
     "backtest": lambda demo: f"{demo.path}/backtests/{demo.backtest_id}",
     "runs": lambda demo: f"{demo.path}/runs",
+    "workers": lambda demo: "/workers",
+    "uploads": lambda demo: f"{demo.path}/uploads",
+    "settings": lambda demo: f"{demo.path}/settings",
+    "schedules": lambda demo: f"{demo.path}/schedules",
+    "webhooks": lambda demo: f"{demo.path}/webhooks",
+    "wizard": lambda demo: "/campaigns/new",
+    "users": lambda demo: "/users",
+    "api-keys": lambda demo: "/api-keys",
+    "audit": lambda demo: "/audit",
     "error": lambda demo: f"{demo.path}/samples/999999999",
 }
 # Charts that are drawn by script; a page is whole when each has its canvas.

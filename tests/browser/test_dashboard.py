@@ -61,7 +61,7 @@ def test_a_point_tells_what_it_is_under_the_strict_policy(watched: Watched, rows
         """() => {
             const element = document.querySelector("[data-chart]");
             const chart = echarts.getInstanceByDom(element);
-            const series = chart.getOption().series.findIndex((one) => one.data.length > 0);
+            const series = chart.getOption().series.findIndex((one) => one.type === "scatter" && one.data.length > 0);
             const point = chart.getOption().series[series].data[0];
             const [x, y] = chart.convertToPixel({ seriesIndex: series }, [point[0], point[1]]);
             const box = element.getBoundingClientRect();
