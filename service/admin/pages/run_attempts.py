@@ -25,9 +25,7 @@ def attempts_url(run: AnyRun) -> str | None:
 
 
 @router.get("/campaigns/{campaign_id:int}/runs/attempts")
-def show_attempts(
-    campaign: CampaignDep, session: SessionDep, kind: str = "", run_id: int = 0
-) -> HTMLResponse:
+def show_attempts(campaign: CampaignDep, session: SessionDep, kind: str, run_id: int) -> HTMLResponse:
     run = all_runs.find(session, _KIND_OF[kind], campaign.id, run_id) if kind in _KIND_OF else None
     if run is None:
         raise NotFoundError(f"Campaign {campaign.id} has no such run.")

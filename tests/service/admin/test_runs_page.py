@@ -291,7 +291,7 @@ def test_every_kind_of_run_has_a_history(
 
 @pytest.mark.parametrize(
     "query",
-    ["", "?kind=valuation-runs&run_id={other}", "?kind=samples&run_id=1", "?kind=valuation-runs&run_id=0"],
+    ["?kind=valuation-runs&run_id={other}", "?kind=samples&run_id=1", "?kind=valuation-runs&run_id=0"],
 )
 def test_history_of_no_run_of_the_campaign(
     dashboard: TestClient, store: sessionmaker[Session], rows: Rows, query: str
