@@ -79,11 +79,15 @@ def test_bound_sql_passes_the_rule() -> None:
     )
 
 
+# Makes the field and the header of the session's token, both filled in by escaping `format`.
+MARKUP = {"service/admin/templates_env.py"}
+
+
 def test_templates_escape() -> None:
     assert TEMPLATES
     assert {path.name for path in TEMPLATES if UNESCAPED.search(path.read_text())} == set()
     modules = [path for path in MODULES if name_of(path).startswith("service/")]
-    assert {name_of(path) for path in modules if "Markup(" in path.read_text()} == set()
+    assert {name_of(path) for path in modules if "Markup(" in path.read_text()} == MARKUP
     page = environment().from_string("<p title='{{ name }}'>{{ name }}</p>")
     assert page.render(name="<script>'") == "<p title='&lt;script&gt;&#39;'>&lt;script&gt;&#39;</p>"
 
