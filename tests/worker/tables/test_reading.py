@@ -112,7 +112,7 @@ def test_what_is_no_table_is_refused(tmp_path, data, message):
         ("t.parquet", b"a,b\n1,2\n", "is no whole Parquet file"),
         ("t.parquet", b"", "is empty"),
         ("t.csv.gz", b"a,b\n1,2\n", "is not whole gzip"),
-        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 50)[:-12], "is not whole gzip"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 50, mtime=0)[:-12], "is not whole gzip"),
     ],
 )
 def test_the_ending_says_what_the_file_must_be(tmp_path, name, data, message):
