@@ -120,7 +120,7 @@ def test_what_if_and_wishes(desk: Watched, demo: Demo) -> None:
     page = desk.open(f"{demo.path}/recommendations/what-if")
     left = float(summary_of(demo)["remaining"])
     assert float(page.get_by_label("Budget").input_value()) <= left
-    wishes = demo.api.get(f"{demo.path}/wishes")["items"]
+    wishes = demo.api.get(f"{demo.path}/injections")["items"]
     page = desk.open(f"{demo.path}/recommendations/wishes")
     expect(page.get_by_role("button", name="Withdraw")).to_have_count(len(wishes))
 

@@ -226,7 +226,7 @@ def test_a_round_freezes_the_newest_backtest_and_shows_the_newest_evidence(
     for round_ in (after, client.get(before.headers["location"]).json()):
         assert (round_["evidence"], round_["evidence_interval"]) == ("not_better", [-0.2, 0.1])
         assert "Not better than random picks" in round_["evidence_sentence"]
-        assert "interval -18 % to +11 %" in round_["evidence_sentence"]
+        assert "interval −18 % to +11 %" in round_["evidence_sentence"]
     assert client.get(before.headers["location"]).json()["backtest_id"] is None
 
 
