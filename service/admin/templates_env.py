@@ -52,8 +52,9 @@ class GuardedForms(Extension):
                 return tag[0] + endings.pop()
             posts = POSTS.search(tag[0]) is not None
             endings.append("{% endif %}" if posts else "")
-            condition = f"{{% if may_post({_expression_of(tag[0])}) %}}"
-            return condition + tag[0] + "{{ csrf_field() }}" if posts else tag[0]
+            if not posts:
+                return tag[0]
+            return f"{{% if may_post({_expression_of(tag[0])}) %}}{tag[0]}{{{{ csrf_field() }}}}"
 
         return FORM_TAG.sub(guarded, source)
 

@@ -234,12 +234,14 @@ def test_each_form_of_each_template_gets_the_token() -> None:
     "tag",
     [
         """<form method='post' action='{{ "a>b" }}'>""",
-        """<form class="x"\n  {% if a > b %}hidden{% endif %} method="post">""",
-        "<FORM METHOD=POST>",
+        """<form class="x"\n  {% if a > b %}hidden{% endif %} method="post" action="/x">""",
+        "<FORM METHOD=POST ACTION='/x'>",
     ],
 )
 def test_a_form_may_hold_expressions_in_its_tag(tag: str) -> None:
-    assert with_tokens(f"<p>{tag}<b>") == f"<p>{tag}{FIELD}<b>"
+    guarded = with_tokens(f"<p>{tag}<b></form>")
+    assert guarded.startswith("<p>{% if may_post(")
+    assert guarded.endswith(f" %}}{tag}{FIELD}<b></form>{{% endif %}}")
 
 
 @pytest.mark.parametrize(
@@ -252,9 +254,9 @@ def test_a_form_that_changes_nothing_gets_none(tag: str) -> None:
 @pytest.mark.usefixtures("user")
 def test_a_form_with_its_token_changes_something_and_no_other_does(closed: TestClient, rows: Rows) -> None:
     sign_in(closed)
-    page = soup_of(closed, f"/campaigns/{rows.campaign_id}/recommendations")
+    page = soup_of(closed, f"/recommendations/{rows.recommendation_ids[0]}")
     form = page.select_one(f"form[action='/recommendations/{rows.recommendation_ids[0]}/approve']")
-    fields = {field["name"]: field["value"] for field in form.select("input[name]")}
+    fields = {field["name"]: field.get("value", "") for field in form.select("input[name]")}
     token = fields.pop("csrf_token")
     for wrong in (fields, fields | {"csrf_token": token[:-1] + "x"}, fields | {"csrf_token": ""}):
         assert closed.post(form["action"], data=wrong).status_code == 403
@@ -276,9 +278,11 @@ def test_the_token_of_another_session_does_not_fit(closed: TestClient, rows: Row
 def test_a_viewer_sees_and_does_not_approve(closed: TestClient, new_user: NewUser, rows: Rows) -> None:
     new_user("viewer", Role.VIEWER)
     sign_in(closed, "viewer")
-    page = soup_of(closed, f"/campaigns/{rows.campaign_id}/recommendations")
-    form = page.select_one(f"form[action='/recommendations/{rows.recommendation_ids[0]}/approve']")
-    answer = closed.post(form["action"], data={"csrf_token": form.select_one("[name=csrf_token]")["value"]})
+    url = f"/recommendations/{rows.recommendation_ids[0]}"
+    page = soup_of(closed, url)
+    assert page.select_one(f"form[action='{url}/approve']") is None
+    token = page.select_one("[name=csrf_token]")["value"]  # of the form that signs out
+    answer = closed.post(f"{url}/approve", data={"csrf_token": token})
     assert answer.status_code == 403
     assert "needs the scope approve" in answer.text
 
