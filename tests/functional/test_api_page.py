@@ -31,7 +31,7 @@ def run(stack: Stack, *command: str) -> str:
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT / "docs" / "examples"),
         "CRASHSCOUT_SERVER": stack.url,
-        "CRASHSCOUT_API_KEY": os.environ.get("CRASHSCOUT_API_KEY", "none-is-needed"),
+        "CRASHSCOUT_API_KEY": stack.ready_key.key,
     }
     shown = subprocess.run(
         command, capture_output=True, text=True, timeout=240, check=False, env=environment, cwd="/"

@@ -86,7 +86,7 @@ def test_a_schedule_starts_five_rounds_that_run_unattended_until_the_money_is_sp
     assert {row["schedule_id"] for row in rounds} == {schedule_id}
     assert [row["follows_id"] for row in rounds] == [None, *(row["id"] for row in rounds[:-1])]
     assert [row["stop_reason"] for row in rounds[:-1]] == [None] * (ROUNDS - 1)
-    assert "the cheapest candidate at 3,000.00 USD" in rounds[-1]["stop_reason"]
+    assert "the cheapest candidate at 3,000 USD" in rounds[-1]["stop_reason"]
     assert all(row["recommendations"] == {"completed": BATCH_SIZE} for row in rounds)
     _nothing_was_lost_or_doubled(http, campaign_id, rounds)
     (firing,) = http.get(f"/schedules/{schedule_id}/firings").json()["items"]

@@ -22,6 +22,7 @@ WITHOUT_VERSION = {
     "/api/v1/webhook-deliveries/1:replay",
     "/api/v1/api-keys/1:revoke",
     "/api/v1/api-keys/1:rotate",
+    "/api/v1/campaigns/1/sources/1",  # a part of its campaign
 }
 STRONG = re.compile(r'"\d+-[0-9a-f]{16}"')
 
