@@ -34,4 +34,4 @@ def template_of(scope: Scope) -> str:
     if own is None:
         return UNMATCHED
     before = scope["path"].split("/")[: -own.count("/") or None]
-    return f"{'/'.join(before)}{own}"
+    return f"{'/'.join(before)}{own}".replace(":part}", "}")
