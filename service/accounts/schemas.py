@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from service.accounts.passwords import LONGEST
 from service.campaigns.schemas import STORABLE, Strict
+from service.moments import AwareMoment
 from service.vocabulary import Role, Scope
 
 LONGEST_OVERLAP_HOURS = 90 * 24.0
@@ -38,7 +39,7 @@ class ApiKeyCreate(Strict):
     name: KeyName
     scopes: frozenset[Scope] = Field(min_length=1, description="None implies another.")
     campaign_ids: CampaignIds = None
-    expires_at: AwareDatetime | None = Field(None, description="Null: lives until it is revoked.")
+    expires_at: AwareMoment | None = Field(None, description="Null: lives until it is revoked.")
 
 
 class ApiKeyRead(BaseModel):

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import StringConstraints
 
 from service.audit import service
 from service.audit.schemas import AuditEventRead, AuditFilter, AuditFormat, AuditOrder
 from service.dependencies import GuardedRoute, PageDep, Principal, SessionDep, requires
+from service.moments import AwareMoment
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.vocabulary import Scope
@@ -35,8 +36,8 @@ def _filter(
     action: Word | None = None,
     entity: Word | None = None,
     entity_id: Key | None = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="RFC 3339, included.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="RFC 3339, not included.")] = None,
+    since: Annotated[AwareMoment | None, Query(alias="from", description="RFC 3339, included.")] = None,
+    until: Annotated[AwareMoment | None, Query(description="RFC 3339, not included.")] = None,
 ) -> AuditFilter:
     return AuditFilter(campaign_id, actor, principal_id, action, entity, entity_id, since, until)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from service.campaigns.schemas import Label, Strict, Text
 from service.lifecycles import ScheduleStatus
+from service.moments import Moment
 from service.rounds.schemas import RoundConfiguration
 from service.schedules.times import check_cron, local_moment, zone_of
 from service.vocabulary import FiringOutcome, MisfireRule, ScheduledAction, TriggerKind
@@ -32,16 +33,6 @@ TimeZone = Annotated[
     Field(max_length=64, description="IANA name; cron times and dates without offset are its clock's."),
     AfterValidator(_check_zone),
 ]
-
-
-def _refuse_numbers(value: Any) -> Any:  # noqa: ANN401 - what came in
-    """Seconds since 1970 are read by nobody, and meant by nobody who writes a document."""
-    if isinstance(value, int | float):
-        raise ValueError("expects a time like 2027-01-15T02:00:00Z")
-    return value
-
-
-Moment = Annotated[datetime, BeforeValidator(_refuse_numbers)]
 
 
 class CronTrigger(Strict):
