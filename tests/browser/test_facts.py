@@ -116,13 +116,24 @@ def test_map(desk: Watched, demo: Demo) -> None:
     expect(page.locator("#point")).to_contain_text(f"{points['predicted'][at]:.2f} g")
 
 
-def test_what_if_and_wishes(desk: Watched, demo: Demo) -> None:
+def test_what_if_begins_with_the_settings_of_the_newest_round(desk: Watched, demo: Demo) -> None:
+    *_, newest = demo.api.get(f"{demo.path}/acquisition-rounds")["items"]
     page = desk.open(f"{demo.path}/recommendations/what-if")
-    left = float(summary_of(demo)["remaining"])
-    assert float(page.get_by_label("Budget").input_value()) <= left
-    wishes = demo.api.get(f"{demo.path}/injections")["items"]
+    budget = page.get_by_label("Budget").input_value()
+    assert float(budget) == float(newest["configuration"]["budget"])
+
+
+def test_injections_stand_on_their_page_until_they_are_withdrawn(desk: Watched, demo: Demo) -> None:
+    wanted = demo.api.get(f"{demo.path}/samples", status="candidate", limit=1)["items"][0]
+    document = {"sample_ids": [wanted["id"]], "reason": "the customer asks"}
+    (injection,) = demo.api.post(f"{demo.path}/injections", document)
     page = desk.open(f"{demo.path}/recommendations/wishes")
-    expect(page.get_by_role("button", name="Withdraw")).to_have_count(len(wishes))
+    expect(
+        page.get_by_role("button", name=f"Withdraw the injection of {wanted['external_id']}")
+    ).to_have_count(1)
+    demo.api.post(f"/injections/{injection['id']}:withdraw", {})
+    page.reload()
+    expect(page.get_by_role("button", name="Withdraw")).to_have_count(0)
 
 
 def test_data_values(desk: Watched, demo: Demo) -> None:
