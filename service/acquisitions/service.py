@@ -72,7 +72,7 @@ def request_round(
 
 
 def surrogate_for(session: Session, campaign: Campaign, surrogate_id: int | None) -> Surrogate:
-    """The surrogate that ranks: the named one, else the newest.
+    """The surrogate that ranks: the named one, else the one that serves.
 
     Raises:
         ConflictError: if there is none yet, or retention has deleted its network.

@@ -106,7 +106,7 @@ def export_predictions(
     session: SessionDep,
     wanted: Annotated[SampleFilter, Depends()],
     export_format: FormatQuery = ExportFormat.CSV,
-    surrogate_id: Annotated[int | None, Query(ge=1, description="Left out: the campaign's newest.")] = None,
+    surrogate_id: Annotated[int | None, Query(ge=1, description="Left out: the one that serves.")] = None,
     *,
     spreadsheet_safe: SafeQuery = True,
 ) -> ExportStream:

@@ -11,7 +11,7 @@ MOST_DESIGNS = 10_000
 
 
 class PredictionSettings(Strict):
-    surrogate_id: int | None = Field(None, ge=1, description="Null: the campaign's newest.")
+    surrogate_id: int | None = Field(None, ge=1, description="Null: the one that serves.")
 
 
 class PredictionRequest(PredictionSettings):

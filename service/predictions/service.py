@@ -1,4 +1,4 @@
-"""Rules of predictions: the newest surrogate, read once, answers in the web process without torch."""
+"""Rules of predictions: the surrogate that serves, read once, answers in the web process without torch."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class ScoreConfiguration(AcquisitionConfiguration):
 class ScoreSettings(Strict):
     configuration: ScoreConfiguration = ScoreConfiguration()
     seed: int = Field(0, ge=0, lt=2**32)
-    surrogate_id: int | None = Field(None, ge=1, description="Null: the campaign's newest.")
+    surrogate_id: int | None = Field(None, ge=1, description="Null: the one that serves.")
 
 
 class ScoreRequest(ScoreSettings):
