@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from service.database.models import ApiKey, Campaign, LoginAttempts, User, UserSession
 from service.pagination import PageRequest
@@ -59,8 +60,8 @@ def note_seen(session: Session, session_id: int, *, every: timedelta) -> None:
     session.execute(statement.values(seen_at=func.clock_timestamp()))
 
 
-def _older(column: object, age: timedelta) -> ColumnElement[bool]:
-    return or_(column.is_(None), column < func.clock_timestamp() - age)  # type: ignore[attr-defined]
+def _older(column: InstrumentedAttribute[Any], age: timedelta) -> ColumnElement[bool]:
+    return or_(column.is_(None), column < func.clock_timestamp() - age)
 
 
 def get_user(session: Session, user_id: int) -> User | None:
