@@ -162,9 +162,10 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def zipped(files: Mapping[str, bytes], *, folder: str = "") -> bytes:
-    """The same as a zip, optionally inside a folder, as NHTSA's download has it."""
+    """The same as a zip, optionally inside a folder, as NHTSA's download has it: same files, same bytes."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(stream, "w") as archive:
         for name, content in files.items():
-            archive.writestr(f"{folder}/{name}" if folder else name, content)
+            member = zipfile.ZipInfo(f"{folder}/{name}" if folder else name)  # dated 1980, not now
+            archive.writestr(member, content, zipfile.ZIP_DEFLATED)
     return stream.getvalue()
