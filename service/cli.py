@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from service.accounts.cli import app as admin
 from service.doctor.cli import alive, doctor
 from service.errors import CrashscoutError, InputError, UnavailableError
 from service.imports.cli import app as imports
 from service.settings import load_settings
+from service.terminal import console
 
 KMH_PER_MPS = 3.6
 # Event streams never end by themselves: a stopping API cuts what is still open then.
@@ -94,7 +94,7 @@ def rolc(
     if as_json:
         typer.echo(json.dumps(as_document(test, labels), indent=2))
     else:
-        print_table(test, labels, Console())
+        print_table(test, labels, console())
 
 
 DataDir = Annotated[
@@ -109,19 +109,18 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000, data_dir: DataDir = None)
     """Run everything on this machine: engines (unless their URLs are set), API, dashboard, one worker."""
     from service.stack import keep_running, running_stack
 
-    console = Console(stderr=True, highlight=False)
-    with running_stack(
-        load_settings(), data_folder=data_dir, host=host, port=port, announce=console.print
-    ) as stack:
+    show = console(stderr=True).print
+    with running_stack(load_settings(), data_folder=data_dir, host=host, port=port, announce=show) as stack:
         if stack.ready_key:
-            console.print(f"API key for your tools: in {stack.ready_key.path}, for you alone")
-        console.print(f"Crashscout answers on {stack.url} (Ctrl-C stops it)")
-        keep_running(stack, console.print)
+            show(f"API key for your tools: in {stack.ready_key.path}, for you alone")
+        show(f"Crashscout answers on {stack.url} (Ctrl-C stops it)")
+        keep_running(stack, show)
 
 
 @app.command()
 def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Run the web process alone; database and broker are named by their URLs."""
+    gc.disable()  # nothing of what is imported now is garbage; looking for it takes a third of the start
     import uvicorn
     from pydantic import SecretStr
 
@@ -141,6 +140,7 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     # looks through all modules again and again.
     gc.collect()
     gc.freeze()
+    gc.enable()
     uvicorn.run(
         application,
         host=host,
@@ -194,7 +194,7 @@ def main() -> None:
 
 
 def _complain(error: CrashscoutError) -> NoReturn:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"crashscout: {error}", markup=False)
+    console(stderr=True).print(f"crashscout: {error}", markup=False, soft_wrap=True)
     sys.exit(2)
 
 

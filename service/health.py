@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 
-from service.database.migrate import is_current
+from service.database.revision import is_current
 from service.errors import UnavailableError
 from service.problems import responses
 

@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service import contract, error_handlers, health, raw_bodies
 from service.accounts.authentication import Authenticator
-from service.accounts.oidc.provider import Provider
-from service.accounts.routes import router as accounts
+from service.accounts.routes import keys, me, users
 from service.acquisitions.routes import router as acquisitions
 from service.admin.routes import install as install_dashboard
 from service.audit.routes import router as audit
 from service.backtests.routes import router as backtests
 from service.campaigns.routes import library_router as feature_schemas
 from service.campaigns.routes import router as campaigns
-from service.database.engine import TRANSACTIONS, make_engine, make_session_factory
+from service.database.engine import TRANSACTIONS, make_engine, make_read_factory, make_session_factory
 from service.dependencies import principal_of, refuse_cross_site
 from service.events.routes import router as events
 from service.events.stream import EventStreams
@@ -46,6 +45,7 @@ from service.queue.mailbox import Mailbox
 from service.replays.routes import router as replays
 from service.reviews.routes import router as reviews
 from service.rounds.routes import router as rounds
+from service.routing import API, NounRouter
 from service.samples.routes import router as samples
 from service.schedules.routes import router as schedules
 from service.scopes import as_secured
@@ -54,6 +54,9 @@ from service.settings import Settings, get_settings
 from service.uploads.routes import router as uploads
 from service.valuations.routes import router as valuations
 from service.webhooks.routes import router as webhooks
+
+if TYPE_CHECKING:
+    from service.accounts.oidc.provider import Provider
 
 DESCRIPTION = """Which crash test or simulation to run next, why, what it costs, and how sure we are.
 
@@ -90,7 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         dependencies=[Depends(refuse_cross_site)],
     )
     app.state.settings = settings
-    app.include_router(_api())
+    _install_api(app)
     app.include_router(health.router)
     app.include_router(metrics)
     install_dashboard(app)
@@ -108,19 +111,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _api() -> APIRouter:
-    """Everything below /api/v1: denied without a valid key."""
-    # What any route may answer; the others stand at the routes.
-    api = APIRouter(
-        prefix="/api/v1", dependencies=[Depends(principal_of)], responses=responses(400, 401, 403, 422, 503)
-    )
+def _install_api(app: FastAPI) -> None:
+    """Everything below /api/v1: denied without a valid key.
+
+    Each router stands in the application itself: one between them would be searched twice for each request.
+    """
+    document = NounRouter()
+    document.add_api_route("/openapi.json", _document, include_in_schema=False)
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
-        rounds, reviews, schedules, events, webhooks, accounts, scores, predictions, exports, audit, maps, injections,
+        rounds, reviews, schedules, events, webhooks, keys, users, me, scores, predictions, exports, audit, maps,
+        injections, document,
     ):  # fmt: skip
-        api.include_router(router)
-    api.add_api_route("/openapi.json", _document, include_in_schema=False)
-    return api
+        # What any route may answer; the others stand at the routes.
+        answers = responses(400, 401, 403, 422, 503)
+        app.include_router(router, prefix=API, dependencies=[Depends(principal_of)], responses=answers)
 
 
 def _document(request: Request) -> JSONResponse:
@@ -132,16 +137,25 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
+def _provider(settings: Settings) -> Provider:
+    from service.accounts.oidc.provider import (
+        Provider,  # with its cryptography 13 MB that few installations need
+    )
+
+    return Provider(settings)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     app.state.engine = make_engine(settings.database_url, statement_timeout_s=settings.statement_timeout_s)
     app.state.sessions = make_session_factory(app.state.engine)
+    app.state.read_sessions = make_read_factory(app.state.engine)
     app.state.transactions = asyncio.Semaphore(TRANSACTIONS)
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
     app.state.authenticator = Authenticator(app.state.sessions, settings)
-    app.state.oidc = Provider(settings) if settings.oidc_issuer else None
+    app.state.oidc = _provider(settings) if settings.oidc_issuer else None
     app.state.rate_limiter = RateLimiter(app.state.queue)
     app.state.mailbox = Mailbox(settings.broker_url)
     app.state.predictors = Predictors()

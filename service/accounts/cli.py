@@ -149,7 +149,7 @@ def _require_current(database_url: str) -> None:
     from sqlalchemy.exc import OperationalError
 
     from service.database.engine import make_engine
-    from service.database.migrate import is_current
+    from service.database.revision import is_current
 
     engine = make_engine(database_url, pool_size=1)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter, Depends, Request, Response, status
+from fastapi import Depends, Request, Response, status
 
 from service.accounts import service
 from service.accounts.schemas import (
@@ -20,10 +20,11 @@ from service.accounts.schemas import (
     UserUpdate,
 )
 from service.database.models import ApiKey
-from service.dependencies import GuardedRoute, PageDep, Principal, SessionDep, SettingsDep, requires
+from service.dependencies import PageDep, Principal, SessionDep, SettingsDep, requires
 from service.errors import ConflictError
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 from service.vocabulary import Scope
 
 
@@ -41,12 +42,9 @@ def all_campaigns(principal: Principal) -> None:
 # Dependencies end in the reverse order: this one after the session's commit.
 _AGAIN = Depends(verify_again, scope="function")
 _ADMINISTRATION = [Depends(all_campaigns), _AGAIN]
-router = APIRouter(route_class=GuardedRoute)
-keys = APIRouter(
-    prefix="/api-keys", tags=["accounts"], route_class=GuardedRoute, dependencies=_ADMINISTRATION
-)
-users = APIRouter(prefix="/users", tags=["accounts"], route_class=GuardedRoute, dependencies=_ADMINISTRATION)
-me = APIRouter(prefix="/me", tags=["accounts"], route_class=GuardedRoute, dependencies=[_AGAIN])
+keys = NounRouter(prefix="/api-keys", tags=["accounts"], dependencies=_ADMINISTRATION)
+users = NounRouter(prefix="/users", tags=["accounts"], dependencies=_ADMINISTRATION)
+me = NounRouter(prefix="/me", tags=["accounts"], dependencies=[_AGAIN])
 
 
 @keys.post("", status_code=status.HTTP_201_CREATED, responses=responses(422))
@@ -193,7 +191,3 @@ def _user_id(principal: Principal) -> int:
         message = f"{principal.name} is no user who signs in."
         raise ConflictError(message, hint="Sign in in a browser; keys have neither password nor sessions.")
     return int(number)
-
-
-for part in (keys, users, me):
-    router.include_router(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
 from service.acquisitions import dry_runs, outcomes, service, simulations
 from service.acquisitions.schemas import (
@@ -21,15 +21,16 @@ from service.acquisitions.schemas import (
     SimulationRunRead,
 )
 from service.database.models import Recommendation
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, requires
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep, requires
 from service.lifecycles import RecommendationStatus
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 from service.runs import service as runs
 from service.runs.schemas import AttemptRead
 from service.vocabulary import Scope
 
-router = APIRouter(tags=["acquisition rounds"], route_class=GuardedRoute)
+router = NounRouter(tags=["acquisition rounds"])
 RETRY_AFTER_S = 2
 
 

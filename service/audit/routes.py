@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import StringConstraints
 
 from service.audit import service
 from service.audit.schemas import AuditEventRead, AuditFilter, AuditFormat, AuditOrder
-from service.dependencies import GuardedRoute, PageDep, Principal, SessionDep, requires
+from service.dependencies import PageDep, Principal, SessionDep, requires
 from service.moments import AwareMoment
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 from service.vocabulary import Scope
 
-router = APIRouter(tags=["audit"], route_class=GuardedRoute)
+router = NounRouter(tags=["audit"])
 _EXPORT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "An event a line, oldest first, as of the moment of the request.",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
 from service.backtests import service
 from service.backtests.schemas import BacktestRead, BacktestRequest
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 
-router = APIRouter(tags=["backtests"], route_class=GuardedRoute)
+router = NounRouter(tags=["backtests"])
 # A backtest takes minutes.
 RETRY_AFTER_S = 5
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from service.database.models import Campaign, Recommendation, Sample, Source
 from service.lifecycles import PENDING, SPENT, RecommendationStatus
@@ -29,7 +29,8 @@ def add_source(session: Session, campaign: Campaign, source: Source) -> None:
 
 
 def get(session: Session, campaign_id: int) -> Campaign | None:
-    return session.get(Campaign, campaign_id)
+    """Its sources are loaded when somebody asks for them: most requests need the campaign alone."""
+    return session.get(Campaign, campaign_id, options=[lazyload(Campaign.sources)])
 
 
 def lock(session: Session, campaign_id: int) -> None:
@@ -90,6 +91,16 @@ def sample_counts(session: Session, campaign_id: int) -> list[tuple[str, str, in
         .group_by(Sample.status, Sample.split)
     )
     return [(status.value, split.value, count) for status, split, count in session.execute(statement)]
+
+
+def labelled_count(session: Session, campaign_id: int) -> int:
+    """Labelled samples in split train. O(those), not O(candidates)."""
+    statement = select(func.count()).where(
+        Sample.campaign_id == campaign_id,
+        Sample.status == SampleStatus.LABELLED,
+        Sample.split == Split.TRAIN,
+    )
+    return session.scalars(statement).one()
 
 
 def recommendation_totals(

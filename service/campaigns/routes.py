@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response, status
+from fastapi import Body, Response, status
 
 from service.campaigns import service, sources
 from service.campaigns.feature_schemas import FEATURE_SCHEMAS
@@ -17,12 +17,13 @@ from service.campaigns.schemas import (
     SourceRead,
     SourceUpdate,
 )
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, SettingsDep
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep, SettingsDep
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 
-router = APIRouter(prefix="/campaigns", tags=["campaigns"], route_class=GuardedRoute)
-library_router = APIRouter(prefix="/feature-schemas", tags=["campaigns"], route_class=GuardedRoute)
+router = NounRouter(prefix="/campaigns", tags=["campaigns"])
+library_router = NounRouter(prefix="/feature-schemas", tags=["campaigns"])
 _SLED: dict[str, Any] = {
     "sled": {
         "value": {

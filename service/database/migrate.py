@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from service.errors import UnavailableError
@@ -38,9 +35,3 @@ def upgrade(database_url: str, revision: str = "head") -> None:
 def downgrade(database_url: str, revision: str = "base") -> None:
     """Take migrations back down to `revision`."""
     command.downgrade(alembic_config(database_url), revision)
-
-
-def is_current(connection: Connection) -> bool:
-    """Whether the database stands at the newest revision that this code knows."""
-    head = ScriptDirectory.from_config(alembic_config("postgresql://")).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == head

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts.oidc.errors import ProviderUnavailableError
-from service.accounts.oidc.provider import Provider
 from service.database.clock import database_time
 from service.database.engine import make_engine, make_session_factory
-from service.database.migrate import is_current
+from service.database.revision import is_current
 from service.errors import UnavailableError
 from service.processes import service as processes
 from service.queue.client import check_broker
@@ -149,6 +148,8 @@ def _provider(settings: Settings) -> Iterator[Finding]:
     """The OIDC provider, where there should be one: its description and its keys."""
     if not settings.oidc_issuer:
         return
+    from service.accounts.oidc.provider import Provider  # see service.main: few need its cryptography
+
     provider = Provider(settings)
     try:
         metadata, keys = provider.metadata(), provider.keys()

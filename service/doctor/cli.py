@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from service.settings import Settings, load_settings
+from service.terminal import console
 
 
 class Part(StrEnum):
@@ -30,7 +30,7 @@ def alive(
 
     reason = why_dead(part, load_settings(engines=True), port=port)
     if reason:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(reason, markup=False)
+        console(stderr=True).print(reason, markup=False, soft_wrap=True)
         raise typer.Exit(1)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 
-from service.dependencies import CampaignDep, GuardedRoute, SessionDep, still_reads
+from service.dependencies import CampaignDep, SessionDep, still_reads
 from service.events import service
 from service.events.stream import EventStream, EventStreams
 from service.problems import responses
+from service.routing import NounRouter
 
-router = APIRouter(tags=["events"], route_class=GuardedRoute)
+router = NounRouter(tags=["events"])
 _DESCRIPTION = (
     "Server-sent events. `id` is the position: send it back as `Last-Event-ID` to go on without a gap; without "
     "it, or when it is older than the retention, the stream begins with an event `snapshot` (summary and open "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from service.acquisitions import service as acquisitions
-from service.dependencies import CampaignDep, GuardedRoute, SessionDep
+from service.dependencies import CampaignDep, SessionDep
 from service.exports import service
 from service.exports.formats import MEDIA_TYPES, writer_of
 from service.exports.schemas import ExportFormat, SampleShape
@@ -16,10 +16,11 @@ from service.exports.service import Table
 from service.exports.streaming import ExportStream
 from service.predictions import service as predictions
 from service.problems import responses
+from service.routing import NounRouter
 from service.samples.schemas import SampleFilter
 from service.valuations import service as valuations
 
-router = APIRouter(tags=["exports"], route_class=GuardedRoute)
+router = NounRouter(tags=["exports"])
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file, streamed. A connection that is cut before its end means that it is not whole.",

@@ -11,11 +11,11 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from service.errors import ConflictError, CrashscoutError, InputError
 from service.imports.file_command import file
 from service.imports.remote import LOCAL_SERVER, Server, read_answer, service_at
+from service.terminal import console
 from service.vocabulary import Split
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _follow(http: httpx.Client, run: dict[str, Any]) -> dict[str, Any]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
+    with Progress(*columns, console=console(stderr=True)) as bar:
         line = bar.add_task("waiting for a worker", total=1.0)
         while run["status"] not in ENDED:
             time.sleep(POLL_S)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep
 from service.imports import service
 from service.imports.schemas import ImportRead, ImportRequest
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 from service.runs import service as runs
 from service.runs.schemas import AttemptRead
 
-router = APIRouter(tags=["imports"], route_class=GuardedRoute)
+router = NounRouter(tags=["imports"])
 # Seconds after which a client may usefully ask again.
 RETRY_AFTER_S = 2
 

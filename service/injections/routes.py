@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, status
+from fastapi import status
 
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep
 from service.injections import service
 from service.injections.schemas import InjectionCreate, InjectionRead
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 
-router = APIRouter(tags=["injections"], route_class=GuardedRoute)
+router = NounRouter(tags=["injections"])
 
 
 @router.post(

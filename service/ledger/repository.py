@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from service.database.models import AcquisitionRound, DataValue, Recommendation, Sample, Source, Surrogate
@@ -47,7 +47,8 @@ def rounds(session: Session, campaign_id: int) -> Sequence[AcquisitionRound]:
 
 
 def picks(session: Session, campaign_id: int) -> list[PickRow]:
-    """All recommendations of the campaign by id."""
+    """All recommendations of the campaign by id, completed ones with their targets."""
+    target = case((Recommendation.status == RecommendationStatus.COMPLETED, Sample.target))
     statement = (
         select(
             Recommendation.round_id,
@@ -56,14 +57,12 @@ def picks(session: Session, campaign_id: int) -> list[PickRow]:
             Recommendation.selection_probability,
             Recommendation.acquisition_cost,
             Recommendation.components,
-            Sample.target,
+            target,
         )
         .join(Recommendation.sample)
         .where(Recommendation.campaign_id == campaign_id)
     )
-    found = [PickRow(*row) for row in session.execute(statement.order_by(Recommendation.id))]
-    completed = RecommendationStatus.COMPLETED
-    return [row if row.status is completed else PickRow(**vars(row) | {"target": None}) for row in found]
+    return [PickRow(*row) for row in session.execute(statement.order_by(Recommendation.id))]
 
 
 def surrogates(session: Session, campaign_id: int) -> Sequence[Surrogate]:

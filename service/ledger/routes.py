@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import StopRule
-from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep
+from service.dependencies import CampaignDep, Principal, SessionDep
 from service.ledger import service, stop_rule
 from service.ledger.schemas import RegretLedger, StopRead
 from service.problems import responses
+from service.routing import NounRouter
 
-router = APIRouter(prefix="/campaigns/{campaign_id}", tags=["regret ledger"], route_class=GuardedRoute)
+router = NounRouter(prefix="/campaigns/{campaign_id}", tags=["regret ledger"])
 
 
 @router.get("/regret-ledger", responses=responses(404))

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from anyio import CancelScope
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
@@ -60,7 +60,9 @@ async def charge_stranger(request: Request) -> None:
 
 async def _take(request: Request, policy: Policy, whose: str) -> None:
     limiter: RateLimiter = request.app.state.rate_limiter
-    standing = await run_in_threadpool(limiter.take, policy, whose)
+    standing = limiter.leased(policy, whose)
+    if standing is None:
+        standing = await run_in_threadpool(limiter.take, policy, whose)
     request.scope["crashscout.headers"] = standing.headers()
     standing.check()
 
@@ -85,8 +87,20 @@ async def transaction(request: Request, principal: PrincipalInfo) -> AsyncIterat
     could take all threads from those that have one, and nobody would go on.
     """
     state = request.app.state
-    async with state.transactions, _off_the_loop(unit_of_work(state.sessions)) as session:
+    begin = (
+        _reading(state.read_sessions)
+        if request.method in READS
+        else _off_the_loop(unit_of_work(state.sessions))
+    )
+    async with state.transactions, begin as session:
         limit(session, principal.campaign_ids)
+        yield session
+
+
+@asynccontextmanager
+async def _reading(sessions: sessionmaker[Session]) -> AsyncIterator[Session]:
+    """A session without a transaction, whose end asks the database nothing."""
+    with sessions() as session:
         yield session
 
 

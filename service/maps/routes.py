@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
-from service.dependencies import GuardedRoute, SessionDep
+from service.dependencies import SessionDep
 from service.maps import service
 from service.maps.schemas import PoolMapRead
 from service.problems import responses
+from service.routing import NounRouter
 
-router = APIRouter(tags=["acquisition rounds"], route_class=GuardedRoute)
+router = NounRouter(tags=["acquisition rounds"])
 
 
 @router.get("/acquisition-rounds/{round_id}/map", responses=responses(404))

@@ -13,8 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import safetensors.numpy
-from safetensors import SafetensorError
 
 from service.errors import ConflictError
 from service.predictions.encoding import Matrix, Row, StoredEncoder
@@ -62,6 +60,8 @@ class StoredSurrogate:
         Raises:
             ConflictError: it is damaged, or of a version that is not known here.
         """
+        import safetensors.numpy  # the API starts without it
+
         try:
             length = int.from_bytes(artefact[:8], "little")
             header = json.loads(artefact[8 : 8 + length])
@@ -69,7 +69,7 @@ class StoredSurrogate:
             if metadata["version"] not in _VERSIONS:
                 raise ValueError(metadata["version"])
             return cls._read(metadata, safetensors.numpy.load(artefact))
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
             message = "The stored surrogate cannot be read: it is damaged, or of another version."
             raise ConflictError(message, hint="Request a valuation run.") from error
 

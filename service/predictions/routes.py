@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 
-from service.dependencies import CampaignDep, GuardedRoute, RawBodyDep, SessionDep
+from service.dependencies import CampaignDep, RawBodyDep, SessionDep
 from service.design_bodies import design_body
 from service.predictions import service
 from service.predictions.schemas import PredictionResult
 from service.predictions.service import Predictors
 from service.problems import responses
+from service.routing import NounRouter
 
-router = APIRouter(tags=["predictions"], route_class=GuardedRoute)
+router = NounRouter(tags=["predictions"])
 
 
 def _predictors(request: Request) -> Predictors:

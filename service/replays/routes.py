@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
-from service.dependencies import GuardedRoute, PageDep, Principal, SessionDep
+from service.dependencies import PageDep, Principal, SessionDep
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.replays import service
 from service.replays.schemas import ReplayRead
+from service.routing import NounRouter
 
-router = APIRouter(tags=["replays"], route_class=GuardedRoute)
+router = NounRouter(tags=["replays"])
 RETRY_AFTER_S = 2
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep
 from service.pagination import LARGEST_PAGE, Page, encode_cursor
 from service.problems import responses
 from service.reviews import service
 from service.reviews.schemas import Correction, ReviewNote, ReviewQueue, ReviewRead
 from service.reviews.suspects import waiting
+from service.routing import NounRouter
 
-router = APIRouter(tags=["reviews"], route_class=GuardedRoute)
+router = NounRouter(tags=["reviews"])
 
 
 @router.get("/campaigns/{campaign_id}/review-queue", responses=responses(404))

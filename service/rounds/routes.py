@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, requires
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep, requires
 from service.pagination import Page, encode_cursor
 from service.problems import responses
 from service.rounds import service
 from service.rounds.schemas import RoundConfiguration, RoundRead
+from service.routing import NounRouter
 from service.vocabulary import Scope
 
-router = APIRouter(tags=["rounds"], route_class=GuardedRoute)
+router = NounRouter(tags=["rounds"])
 
 
 @router.post(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi import Depends, Query, Response, status
 
 from service.dependencies import (
     CampaignDep,
-    GuardedRoute,
     PageDep,
     Principal,
     RawBodyDep,
@@ -18,6 +17,7 @@ from service.dependencies import (
 )
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 from service.samples import service, vetoes
 from service.samples.hygiene_report import HygieneReport
 from service.samples.schemas import (
@@ -32,7 +32,7 @@ from service.samples.schemas import (
 )
 from service.samples.tables import read_rows
 
-router = APIRouter(tags=["samples"], route_class=GuardedRoute)
+router = NounRouter(tags=["samples"])
 
 _EXAMPLE = {
     "source": "full_vehicle",

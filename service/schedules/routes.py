@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
 from service.campaigns import service as campaigns
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 from service.schedules import firing, service
 from service.schedules.schemas import FiringRead, ScheduleCreate, ScheduleRead, ScheduleUpdate
 from service.vocabulary import Scope
 
-router = APIRouter(tags=["schedules"], route_class=GuardedRoute)
+router = NounRouter(tags=["schedules"])
 
 
 @router.post(

@@ -6,18 +6,19 @@ import asyncio
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.dependencies import CampaignDep, GuardedRoute, Principal, RawBodyDep, SessionDep
+from service.dependencies import CampaignDep, Principal, RawBodyDep, SessionDep
 from service.design_bodies import design_body
 from service.problems import responses
 from service.queue.client import QueueClient
 from service.queue.mailbox import Mailbox
+from service.routing import NounRouter
 from service.scores import service
 from service.scores.schemas import ScoreResult, ScoreWaiting
 
-router = APIRouter(tags=["scores"], route_class=GuardedRoute)
+router = NounRouter(tags=["scores"])
 RETRY_AFTER_S = 1
 LONGEST_WAIT_S = 20.0
 POLL_S = 0.1

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Response, UploadFile, status
+from fastapi import Form, Response, UploadFile, status
 from pydantic import ValidationError
 
 from service.acquisitions.schemas import Note
 from service.campaigns import service as campaigns
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, SettingsDep
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep, SettingsDep
 from service.errors import FieldError, InputError, json_pointer
 from service.lifecycles import UploadStatus
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 from service.samples import service as samples
 from service.uploads import curves, service
 from service.uploads.schemas import (
@@ -30,7 +31,7 @@ from service.uploads.schemas import (
 )
 from service.vocabulary import Split
 
-router = APIRouter(tags=["uploads"], route_class=GuardedRoute)
+router = NounRouter(tags=["uploads"])
 # Seconds after which a client may usefully ask again.
 RETRY_AFTER_S = 1
 _EXAMPLE: dict[str, Any] = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
 from service.campaigns import service as campaigns
-from service.dependencies import CampaignDep, GuardedRoute, PageDep, Principal, SessionDep, requires
+from service.dependencies import CampaignDep, PageDep, Principal, SessionDep, requires
 from service.errors import NotFoundError
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 from service.runs import service as runs
 from service.runs.schemas import AttemptRead
 from service.valuations import promotions, service
@@ -26,7 +27,7 @@ from service.valuations.schemas import (
 )
 from service.vocabulary import Scope
 
-router = APIRouter(tags=["valuation runs"], route_class=GuardedRoute)
+router = NounRouter(tags=["valuation runs"])
 # Seconds after which a client may usefully ask again.
 RETRY_AFTER_S = 2
 

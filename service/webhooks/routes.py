@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response, status
+from fastapi import Depends, Response, status
 
 from service.dependencies import (
     CampaignDep,
-    GuardedRoute,
     PageDep,
     Principal,
     SessionDep,
@@ -18,6 +17,7 @@ from service.dependencies import (
 from service.lifecycles import DeliveryStatus
 from service.pagination import Page, encode_cursor
 from service.problems import responses
+from service.routing import NounRouter
 from service.vocabulary import Scope
 from service.webhooks import service
 from service.webhooks.address import Network, networks_of
@@ -30,7 +30,7 @@ from service.webhooks.schemas import (
     WebhookUpdate,
 )
 
-router = APIRouter(tags=["webhooks"], route_class=GuardedRoute)
+router = NounRouter(tags=["webhooks"])
 
 
 def _allowed(settings: SettingsDep) -> tuple[Network, ...]:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
 from service.database.engine import make_engine, unit_of_work
-from service.database.migrate import is_current
+from service.database.revision import is_current
 from service.embedded import EmbeddedEngines
 from service.embedded.binaries import choose_postgres
 from service.settings import Settings

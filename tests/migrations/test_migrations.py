@@ -6,10 +6,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
 from service.database.base import Base
-from service.database.migrate import alembic_config, downgrade, is_current, upgrade
+from service.database.migrate import alembic_config, downgrade, upgrade
+from service.database.revision import NEWEST, is_current
 from service.embedded import EmbeddedEngines
 from service.errors import UnavailableError
 from service.stack import free_port
@@ -163,6 +165,10 @@ def test_readiness_tells_an_old_database_from_a_current_one(empty_database: str,
         with engine.connect() as connection:
             assert is_current(connection) is expected
         engine.dispose()
+
+
+def test_the_code_names_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(alembic_config("postgresql://")).get_heads() == [NEWEST]
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -11,13 +11,14 @@ from fastapi.responses import RedirectResponse
 from service.accounts.login import SignedIn
 from service.accounts.oidc import flow, users
 from service.accounts.oidc.errors import NoAccessError, ProviderUnavailableError, UntrustedAnswerError
-from service.accounts.oidc.id_token import claims_of
-from service.accounts.oidc.provider import Provider
 from service.admin.pages.login import START, login_page, own_path
 from service.credentials import set_cookie
 from service.dependencies import SettingsDep, limit_strangers
 from service.errors import CrashscoutError, NotFoundError
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.accounts.oidc.provider import Provider
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/login/oidc", dependencies=[limit_strangers])
@@ -105,6 +106,8 @@ def _check_answer(provider: Provider, settings: Settings, *, code: str, error: s
 def _sign_in(
     request: Request, settings: Settings, provider: Provider, attempt: flow.Attempt, code: str
 ) -> SignedIn:
+    from service.accounts.oidc.id_token import claims_of  # see service.main: few need its cryptography
+
     token = provider.id_token(code, attempt, _callback_url(request))
     algorithms = provider.metadata().algorithms
     claims = claims_of(token, provider.keys(), settings=settings, algorithms=algorithms, nonce=attempt.nonce)

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from service.embedded import EmbeddedEngines
-from service.manners.limits import MOST_OWN_BUCKETS, WINDOW_S, OwnBuckets, Policy, RateLimiter
+from service.manners.limits import MOST_OWN_BUCKETS, WINDOW_S, Leases, OwnBuckets, Policy, RateLimiter
 from service.queue.client import QueueClient
 from service.settings import Settings
 from service.stack import free_port
@@ -93,6 +93,49 @@ def test_buckets_do_not_stay_in_redis_for_ever(queue: QueueClient, engines: Embe
     with redis.Redis.from_url(engines.redis_url) as connection:
         (name,) = connection.keys("crashscout:rate:*")
         assert 0 < connection.ttl(name) <= WINDOW_S + 1
+
+
+LARGE = Policy("reads", 1000)  # ten tokens at once, 16.7 a second
+
+
+def test_a_process_takes_several_tokens_of_a_large_quota_at_once(queue: QueueClient) -> None:
+    limiter = RateLimiter(queue)
+    assert LARGE.lease == 10
+    assert limiter.leased(LARGE, "key:1") is None
+    left = [limiter.take(LARGE, "key:1").tokens]
+    while standing := limiter.leased(LARGE, "key:1"):
+        left.append(standing.tokens)
+    assert left == list(range(999, 989, -1))
+
+
+def test_processes_that_hold_tokens_give_no_more_than_the_quota(queue: QueueClient, broker_url: str) -> None:
+    other = QueueClient(broker_url)
+    limiters = [RateLimiter(queue), RateLimiter(other)]
+    started_at = time.monotonic()
+    allowed = sum(limiters[number % 2].take(LARGE, "key:1").is_allowed for number in range(1500))
+    other.close()
+    gained = (time.monotonic() - started_at) * LARGE.per_s
+    assert LARGE.quota - LARGE.lease <= allowed <= LARGE.quota + gained + 1
+
+
+def test_unused_tokens_are_given_back(queue: QueueClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.manners.limits.LEASE_S", -1.0)  # held too long at once
+    limiter = RateLimiter(queue)
+    for number in range(1, 50):
+        assert limiter.take(LARGE, "key:1").tokens == pytest.approx(1000 - number, abs=10)
+    assert RateLimiter(queue).take(LARGE, "key:1").tokens > 900  # else 490 would be gone
+
+
+def test_held_tokens_are_bounded_and_told_apart() -> None:
+    leases = Leases()
+    for number in range(MOST_OWN_BUCKETS + 10):
+        leases.begin(LARGE, f"key:{number}", 10, 900.0, 0.0)
+    assert len(leases._held) == MOST_OWN_BUCKETS
+    assert leases.take(LARGE, "key:0", 0.0) is None
+    assert leases.take(Policy("writes", 1000), f"key:{MOST_OWN_BUCKETS}", 0.0) is None
+    standing = leases.take(LARGE, f"key:{MOST_OWN_BUCKETS}", 0.0)
+    assert standing is not None
+    assert standing.tokens == 908
 
 
 def test_the_arithmetic_of_a_bucket() -> None:
