@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import Header, Request, Response
 
-from service.dependencies import CampaignDep, SessionDep, still_reads
+from service.database.engine import unit_of_work
+from service.dependencies import CampaignDep, still_reads
 from service.events import service
 from service.events.stream import EventStream, EventStreams
 from service.problems import responses
@@ -31,12 +32,13 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 )
 def stream_events(
     campaign: CampaignDep,
-    session: SessionDep,
     request: Request,
     last_event_id: Annotated[str | None, Header(description="`id` of the last event seen.")] = None,
 ) -> Response:
     """Everything that happens in a campaign, as it happens; no event is lost at a reconnect."""
     streams: EventStreams = request.app.state.event_streams
-    start = service.start(session, campaign.id, service.parse_position(last_event_id))
+    sessions = request.app.state.sessions
+    with unit_of_work(sessions) as session:  # it numbers the newest events, and a GET's own session reads alone
+        start = service.start(session, campaign.id, service.parse_position(last_event_id))
     may_read = partial(still_reads, request, campaign.id)
-    return EventStream(request.app.state.sessions, campaign.id, start, streams, may_read)
+    return EventStream(sessions, campaign.id, start, streams, may_read)
