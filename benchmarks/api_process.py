@@ -21,6 +21,8 @@ from service.stack import free_port
 
 STARTS_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.02
+# Of the processor in a second: so much a process takes that only waits.
+REST_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,15 @@ class RunningApi:
 
 
 @contextmanager
-def running_api() -> Iterator[RunningApi]:
+def running_api(processes: int = 1) -> Iterator[RunningApi]:
     """Engines as in production (durable), migrated, and `crashscout api` on a free port of this machine."""
-    with running_apis() as start, start() as api:
+    with running_apis() as start, start(processes) as api:
         yield api
 
 
 @contextmanager
-def running_apis() -> Iterator[Callable[[], AbstractContextManager[RunningApi]]]:
-    """The same engines for several processes, each of which the given function starts and ends."""
+def running_apis() -> Iterator[Callable[..., AbstractContextManager[RunningApi]]]:
+    """The same engines for several APIs, each of which the given function starts (of N processes) and ends."""
     with tempfile.TemporaryDirectory(prefix="crashscout-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o711)  # the engines may run as another user
@@ -58,15 +60,18 @@ def running_apis() -> Iterator[Callable[[], AbstractContextManager[RunningApi]]]
 
 
 @contextmanager
-def _process(database_url: str, environment: dict[str, str]) -> Iterator[RunningApi]:
+def _process(database_url: str, environment: dict[str, str], processes: int = 1) -> Iterator[RunningApi]:
     port = free_port()
-    command = [sys.executable, "-m", "service.cli", "api", "--port", str(port)]
+    command = [sys.executable, "-m", "service.cli", "api", "--port", str(port), "--processes", str(processes)]
     start = time.perf_counter()
     process = subprocess.Popen(command, env=os.environ | environment)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_for(url, process)
-        yield RunningApi(url, database_url, process.pid, time.perf_counter() - start)
+        api = RunningApi(url, database_url, process.pid, time.perf_counter() - start)
+        if processes > 1:
+            _wait_until_at_rest(process.pid)
+        yield api
     finally:
         process.terminate()
         process.wait()
@@ -85,7 +90,17 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit(f"The API did not come up on {url} within {STARTS_WITHIN_S:.0f} s.")
 
 
+def _wait_until_at_rest(pid: int) -> None:
+    """The first process that is ready answers for all: wait until the others have nothing to do either."""
+    before, now = -1.0, processor_s(pid)
+    while now - before > REST_S:
+        time.sleep(1)
+        before, now = now, processor_s(pid)
+
+
 def processor_s(pid: int) -> float:
-    """Processor time of a process so far, from the kernel's own account."""
+    """Processor time of a process and its children so far, from the kernel's own account."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(processor_s(int(child)) for child in children)

@@ -15,11 +15,11 @@ import platform
 import time
 from pathlib import Path
 
-import httpx
 import numpy as np
 from sqlalchemy.orm import Session, sessionmaker
 
 from benchmarks.api_process import running_api
+from benchmarks.light_client import LightClient
 from benchmarks.ranking_scale import prepare, vacuum
 from service.acquisitions import repository as acquisitions
 from service.database.engine import make_engine, make_session_factory, unit_of_work
@@ -48,17 +48,16 @@ def store_ranking(sessions: sessionmaker[Session], round_id: int) -> float:
 async def page_times(url: str, size: int, clients: int, requests: int, pause_s: float) -> list[float]:
     """Milliseconds of all answers of all clients."""
     generator = np.random.default_rng(0)
-    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+    async with LightClient(url, {}) as client:
 
         async def read_pages(ranks: list[int], begin_s: float) -> list[float]:
             await asyncio.sleep(begin_s)
             times = []
             for rank in ranks:
                 start = time.perf_counter()
-                answer = await client.get(url, params={"limit": PAGE_ROWS, "cursor": encode_cursor(rank)})
+                body = await client.get(f"?limit={PAGE_ROWS}&cursor={encode_cursor(rank)}")
                 times.append(1e3 * (time.perf_counter() - start))
-                assert answer.json()["items"][0]["rank"] == rank + 1
+                assert json.loads(body)["items"][0]["rank"] == rank + 1
                 await asyncio.sleep(pause_s)
             return times
 

@@ -6,7 +6,6 @@ Commands that need torch live in the worker package and join by the entry point 
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from importlib.metadata import entry_points
@@ -23,8 +22,6 @@ from service.settings import load_settings
 from service.terminal import console
 
 KMH_PER_MPS = 3.6
-# Event streams never end by themselves: a stopping API cuts what is still open then.
-STREAMS_END_S = 5
 # Packages that only the worker extra brings.
 WORKER_EXTRA = frozenset({"torch", "ot", "pyarrow", "safetensors"})
 
@@ -102,6 +99,9 @@ DataDir = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; beyond loopback an API key is demanded.")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
+Processes = Annotated[
+    int, typer.Option(min=1, max=64, help="How many share the port: one for each core that they may use.")
+]
 
 
 @app.command()
@@ -118,36 +118,17 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000, data_dir: DataDir = None)
 
 
 @app.command()
-def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def api(host: Host = "127.0.0.1", port: Port = 8000, processes: Processes = 1) -> None:
     """Run the web process alone; database and broker are named by their URLs."""
-    gc.disable()  # nothing of what is imported now is garbage; looking for it takes a third of the start
-    import uvicorn
-    from pydantic import SecretStr
-
     from service.accounts.bootstrap import secret_key_of
     from service.embedded import default_data_folder
-    from service.http_server import uvicorn_options
-    from service.logs import configure_logging
-    from service.main import create_app
     from service.stack import check_address
+    from service.web_process import run
 
     settings = load_settings(engines=True)
     check_address(host, port, settings)
-    configure_logging(settings)
-    secret_key = SecretStr(secret_key_of(settings, settings.data_dir or default_data_folder()))
-    application = create_app(settings.model_copy(update={"secret_key": secret_key}))
-    # What stands now stays for good: without this a request of 10,000 rows waits 0.2 s for the garbage collector, which
-    # looks through all modules again and again.
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    uvicorn.run(
-        application,
-        host=host,
-        port=port,
-        timeout_graceful_shutdown=STREAMS_END_S,
-        **uvicorn_options(),
-    )
+    secret_key_of(settings, settings.data_dir or default_data_folder())  # before several make one each
+    run(host, port, processes)
 
 
 @app.command()

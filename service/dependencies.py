@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from functools import wraps
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
@@ -125,6 +127,18 @@ class _Part(StringConvertor):
 register_url_convertor("part", _Part())
 
 
+def _in_a_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """FastAPI sends an endpoint to a thread and its result to another; one is enough, results are models already."""
+    if inspect.iscoroutinefunction(endpoint):
+        return endpoint
+
+    @wraps(endpoint)
+    async def call(**arguments: Any) -> Any:  # noqa: ANN401 - as the endpoint
+        return await run_in_threadpool(endpoint, **arguments)
+
+    return call
+
+
 class GuardedRoute(APIRoute):
     """Checks who asks before the body is read: dependencies come after it, and strangers could fill the disk.
 
@@ -132,7 +146,7 @@ class GuardedRoute(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's
-        super().__init__(without_colons(path), endpoint, **options)
+        super().__init__(without_colons(path), _in_a_thread(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -17,7 +17,8 @@ from service.vocabulary import Scope
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_MARKED: dict[Callable[..., Any], Scope | None] = {}
+# Attribute of a marked function; what wraps it (`functools.wraps`) has it too.
+_MARK = "crashscout_scope"
 
 
 def requires(scope: Scope | None) -> Callable[[Endpoint], Endpoint]:
@@ -27,7 +28,7 @@ def requires(scope: Scope | None) -> Callable[[Endpoint], Endpoint]:
     """
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        _MARKED[endpoint] = scope
+        setattr(endpoint, _MARK, scope)
         return endpoint
 
     return mark
@@ -35,9 +36,9 @@ def requires(scope: Scope | None) -> Callable[[Endpoint], Endpoint]:
 
 def scope_of(endpoint: Callable[..., Any], method: str) -> Scope | None:
     """The mark of the route; else `read` to look and `write` for everything else."""
-    if endpoint in _MARKED:
-        return _MARKED[endpoint]
-    return Scope.READ if method in _SAFE_METHODS else Scope.WRITE
+    by_rule = Scope.READ if method in _SAFE_METHODS else Scope.WRITE
+    found: Scope | None = getattr(endpoint, _MARK, by_rule)
+    return found
 
 
 @dataclass(frozen=True)

@@ -163,11 +163,15 @@ def page(
     round_id: int | None = None,
     status: RecommendationStatus | None = None,
 ) -> Sequence[Recommendation]:
-    """Recommendations by id, which within a round is the order of their ranks."""
+    """Recommendations by id, which within a round is the order of their ranks; of sample and source what is told."""
+    sample = joinedload(Recommendation.sample)
     statement = (
         select(Recommendation)
         .where(Recommendation.id > request.after)
-        .options(joinedload(Recommendation.sample).joinedload(Sample.source))
+        .options(
+            sample.load_only(Sample.external_id, Sample.planned_features, Sample.repeats_sample_id),
+            sample.joinedload(Sample.source).load_only(Source.name, Source.lead_time_hours),
+        )
         .order_by(Recommendation.id)
         .limit(request.limit + 1)
     )

@@ -38,7 +38,9 @@ def stream_events(
     """Everything that happens in a campaign, as it happens; no event is lost at a reconnect."""
     streams: EventStreams = request.app.state.event_streams
     sessions = request.app.state.sessions
-    with unit_of_work(sessions) as session:  # it numbers the newest events, and a GET's own session reads alone
+    with unit_of_work(
+        sessions
+    ) as session:  # it numbers the newest events, and a GET's own session reads alone
         start = service.start(session, campaign.id, service.parse_position(last_event_id))
     may_read = partial(still_reads, request, campaign.id)
     return EventStream(sessions, campaign.id, start, streams, may_read)

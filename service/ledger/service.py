@@ -34,7 +34,8 @@ class LedgerFigures:
 def regret_ledger(session: Session, campaign: Campaign) -> RegretLedger:
     """Every succeeded round of a campaign, oldest first. O(rounds * recommendations)."""
     picks = repository.picks(session, campaign.id)
-    found = _figures(session, campaign, picks)
+    surrogates = repository.surrogates(session, campaign.id)
+    found = _figures(session, campaign, picks, surrogates)
     return RegretLedger(
         campaign_id=campaign.id,
         currency=campaign.currency,
@@ -42,7 +43,7 @@ def regret_ledger(session: Session, campaign: Campaign) -> RegretLedger:
         rounds=[_with_arms_so_far(entry, picks) for entry in found.rounds],
         total=found.total,
         total_arms=found.total_arms,
-        error_curve=error_curve(session, campaign),
+        error_curve=_error_curve(session, campaign, surrogates),
         realised_gain=found.realised_gain,
     )
 
@@ -54,12 +55,14 @@ def _with_arms_so_far(entry: RoundFigures, picks: Sequence[PickRow]) -> RoundLed
 
 def figures(session: Session, campaign: Campaign) -> LedgerFigures:
     """What each round promised, gave and cost. O(recommendations + data values of the results)."""
-    return _figures(session, campaign, repository.picks(session, campaign.id))
-
-
-def _figures(session: Session, campaign: Campaign, picks: Sequence[PickRow]) -> LedgerFigures:
-    found = repository.rounds(session, campaign.id)
     surrogates = repository.surrogates(session, campaign.id)
+    return _figures(session, campaign, repository.picks(session, campaign.id), surrogates)
+
+
+def _figures(
+    session: Session, campaign: Campaign, picks: Sequence[PickRow], surrogates: Sequence[Surrogate]
+) -> LedgerFigures:
+    found = repository.rounds(session, campaign.id)
     learned = repository.results_learned(session, campaign.id)
     entries = []
     for round_ in found:
@@ -72,7 +75,10 @@ def _figures(session: Session, campaign: Campaign, picks: Sequence[PickRow]) -> 
 
 def error_curve(session: Session, campaign: Campaign) -> list[ErrorPoint]:
     """Every measured surrogate, oldest first."""
-    surrogates = repository.surrogates(session, campaign.id)
+    return _error_curve(session, campaign, repository.surrogates(session, campaign.id))
+
+
+def _error_curve(session: Session, campaign: Campaign, surrogates: Sequence[Surrogate]) -> list[ErrorPoint]:
     learned = repository.learned_by_surrogate(session, campaign.id)
     return error_points(surrogates, learned, repository.failed_before(session, campaign.id))
 

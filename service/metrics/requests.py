@@ -1,8 +1,15 @@
-"""How long requests took, counted in this process; labels are route templates, never the paths that came in."""
+"""How long requests took; labels are route templates, never the paths that came in.
+
+Several processes of one API (`crashscout api --processes`) keep their counts in files of one folder, which
+PROMETHEUS_MULTIPROC_DIR names; whichever is asked tells those of all, also of processes that have ended.
+"""
 
 from __future__ import annotations
 
+import os
+
 from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import Scope
 
 BOUNDS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -14,14 +21,22 @@ class RequestTimes:
     """One histogram with labels method, route and status; of an event stream it is its whole length."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self._own = CollectorRegistry()
         self._seconds = Histogram(
             "crashscout_request_duration_seconds",
-            "Requests to this API process.",
+            "Requests to this API.",
             ["method", "route", "status"],
             buckets=BOUNDS_S,
-            registry=self.registry,
+            registry=self._own,
         )
+
+    def of_all_processes(self) -> CollectorRegistry:
+        """What to tell whoever asks."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return self._own
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]  # registers itself
+        return shared
 
     def note(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"

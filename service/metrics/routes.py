@@ -19,5 +19,5 @@ def metrics(request: Request, principal: Principal) -> Response:
     principal.require_all_campaigns()
     rows = CollectorRegistry()
     rows.register(request.app.state.row_figures)
-    body = generate_latest(request.app.state.request_times.registry) + generate_latest(rows)
+    body = generate_latest(request.app.state.request_times.of_all_processes()) + generate_latest(rows)
     return Response(body, media_type=CONTENT_TYPE_LATEST)

@@ -153,10 +153,11 @@ def hold_groups(session: Session, campaign_id: int, *, alone: bool) -> None:
 
 
 def page(session: Session, campaign_id: int, wanted: SampleFilter, request: PageRequest) -> Sequence[Sample]:
+    """Samples by id, with their vetoes and the names of their sources."""
     statement = (
         select(Sample)
         .where(Sample.campaign_id == campaign_id, Sample.id > request.after)
-        .options(joinedload(Sample.source), joinedload(Sample.veto))
+        .options(joinedload(Sample.source).load_only(Source.name), joinedload(Sample.veto))
         .order_by(Sample.id)
         .limit(request.limit + 1)
     )

@@ -82,14 +82,15 @@ def locked_api(api_settings: Settings) -> Iterator[str]:
     log = api_settings.files_dir / "api.log"
     child = Child("api", ["api", "--port", str(port)], log, environment)
     try:
-        _wait_for(child, f"http://127.0.0.1:{port}")
+        wait_for(child, f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
     finally:
         child.process.terminate()
         child.process.wait(60)
 
 
-def _wait_for(child: Child, url: str) -> None:
+def wait_for(child: Child, url: str) -> None:
+    """Until the API is ready, or has ended."""
     deadline = time.monotonic() + LONGEST_START_S
     while time.monotonic() < deadline:
         child.check()

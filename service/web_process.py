@@ -1,0 +1,59 @@
+"""A process of the API: the only one, or one of several that uvicorn starts, watches and replaces."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from service.http_server import uvicorn_options
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+# Event streams never end by themselves: a stopping API cuts what is still open then.
+STREAMS_END_S = 5
+# A process that says nothing for so long is replaced; a large body keeps one busy for a second or two.
+SILENT_S = 60
+# Where the processes of one API keep the times of their requests, so that each can tell those of all.
+SHARED_TIMES = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def application() -> FastAPI:
+    """The application of this process, by the settings of its environment."""
+    gc.disable()  # nothing of what is imported now is garbage; looking for it takes a third of the start
+    from service.accounts.bootstrap import secret_key_of
+    from service.embedded import default_data_folder
+    from service.logs import configure_logging
+    from service.main import create_app
+    from service.settings import load_settings
+
+    settings = load_settings(engines=True)
+    configure_logging(settings)
+    secret_key = SecretStr(secret_key_of(settings, settings.data_dir or default_data_folder()))
+    made = create_app(settings.model_copy(update={"secret_key": secret_key}))
+    # What stands now stays for good: without this a request of 10,000 rows waits 0.2 s for the garbage collector, which
+    # looks through all modules again and again.
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return made
+
+
+def run(host: str, port: int, processes: int) -> None:
+    """Serve until it is told to stop; each process takes about 150 MB and up to 20 connections of the database."""
+    import uvicorn
+
+    options: dict[str, Any] = {
+        "host": host, "port": port, "timeout_graceful_shutdown": STREAMS_END_S, **uvicorn_options(),
+    }  # fmt: skip
+    if processes == 1:
+        uvicorn.run(application(), **options)
+        return
+    with tempfile.TemporaryDirectory(prefix="crashscout-times-") as folder:
+        os.environ[SHARED_TIMES] = folder
+        options |= {"factory": True, "workers": processes, "timeout_worker_healthcheck": SILENT_S}
+        uvicorn.run("service.web_process:application", **options)
