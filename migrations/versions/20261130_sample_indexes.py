@@ -1,6 +1,6 @@
 """samples: groups are found by an index, and rows that no upload and no repetition concerns cost none
 
-Measured for bulk rows: 22 us of Postgres each before, 17 us after, the new index included.
+Each index that a row stands in costs a bulk insert a microsecond or two of Postgres.
 """
 
 import sqlalchemy as sa
