@@ -47,8 +47,7 @@ def request_backtest(
 
 def labelled_count(session: Session, campaign_id: int) -> int:
     """Labelled samples in split train."""
-    counts = campaigns_repository.sample_counts(session, campaign_id)
-    return sum(n for status, split, n in counts if (status, split) == ("labelled", "train"))
+    return campaigns_repository.labelled_in_train(session, campaign_id)
 
 
 def get(session: Session, backtest_id: int) -> Backtest:

@@ -92,6 +92,14 @@ def sample_counts(session: Session, campaign_id: int) -> list[tuple[str, str, in
     return [(status.value, split.value, count) for status, split, count in session.execute(statement)]
 
 
+def labelled_in_train(session: Session, campaign_id: int) -> int:
+    """How many samples a backtest could replay."""
+    statement = select(func.count(Sample.id)).where(
+        Sample.campaign_id == campaign_id, Sample.status == SampleStatus.LABELLED, Sample.split == Split.TRAIN
+    )
+    return session.scalars(statement).one()
+
+
 def recommendation_totals(
     session: Session, campaign_id: int
 ) -> dict[RecommendationStatus, tuple[int, Decimal]]:

@@ -70,9 +70,7 @@ def test_an_address_that_does_not_name_the_content_is_asked_for_again(
 ) -> None:
     answer = dashboard.get(f"/static/dashboard.css{query}")
     assert answer.headers["cache-control"] == "public, no-cache"
-    again = dashboard.get(
-        f"/static/dashboard.css{query}", headers={"if-none-match": answer.headers["etag"]}
-    )
+    again = dashboard.get(f"/static/dashboard.css{query}", headers={"if-none-match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
