@@ -142,8 +142,11 @@ const crashscout = { charts: {} };
     await library();
     if (!element.isConnected || element.hidden) return null; // its region was renewed meanwhile, or its table is read
     const chart = chartOf(element) ?? begin(element);
+    const option = kind.option(dataOf(element), theme());
+    // Hollow points would be white inside, on dark ground too.
+    const series = option.series.map((one) => (one.type === "line" ? { symbol: "circle", ...one } : one));
     // A canvas knows no "inherit": it would fall back to another face at 10 pixels.
-    chart.setOption({ animation: false, color: theme().series, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, grid: GRID, ...kind.option(dataOf(element), theme()) }, true);
+    chart.setOption({ animation: false, color: theme().series, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, grid: GRID, ...option, series }, true);
     return chart;
   }
 
@@ -213,7 +216,7 @@ const crashscout = { charts: {} };
 
   Object.assign(crashscout.charts, {
     register: (name, option, table, click) => { kinds[name] = { option, table, click }; },
-    painted, library, token, theme, axis, tooltip, limit, legend, band, segments, diagonal, number, short, draw, place,
+    painted, library, chartOf, token, theme, axis, tooltip, limit, legend, band, segments, diagonal, number, short, draw, place,
   });
 
   document.addEventListener("click", (event) => {
