@@ -14,6 +14,7 @@ from service.acquisitions import service as acquisitions
 from service.acquisitions.schemas import AcquisitionRequest
 from service.admin.attempts import attempt
 from service.admin.forms import FormDep, parse
+from service.admin.pages.runs import runs_url
 from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep
 from service.valuations import service as valuations
 from service.valuations.schemas import ValuationRequest
@@ -30,7 +31,7 @@ def request_valuation_run(
         run = valuations.request_run(session, campaign, request, actor=principal.name)
         return f"Valuation {run.id} is queued."
 
-    return attempt(session, _runs_url(campaign.id), change)
+    return attempt(session, runs_url(campaign.id), change)
 
 
 @router.post("/campaigns/{campaign_id:int}/acquisition-rounds")
@@ -42,7 +43,7 @@ def request_acquisition_round(
         round_ = acquisitions.request_round(session, campaign, request, actor=principal.name)
         return f"Round {round_.id} is queued."
 
-    return attempt(session, _runs_url(campaign.id), change)
+    return attempt(session, runs_url(campaign.id), change)
 
 
 @router.post("/valuation-runs/{run_id:int}/cancel")
@@ -53,7 +54,7 @@ def cancel_valuation_run(run_id: int, session: SessionDep, principal: Principal)
         valuations.cancel(session, run.id, actor=principal.name)
         return f"Valuation {run.id} is being cancelled."
 
-    return attempt(session, _runs_url(run.campaign_id), change)
+    return attempt(session, runs_url(run.campaign_id), change)
 
 
 @router.post("/acquisition-rounds/{round_id:int}/cancel")
@@ -64,8 +65,4 @@ def cancel_acquisition_round(round_id: int, session: SessionDep, principal: Prin
         acquisitions.cancel_round(session, round_.id, actor=principal.name)
         return f"Round {round_.id} is being cancelled."
 
-    return attempt(session, _runs_url(round_.campaign_id), change)
-
-
-def _runs_url(campaign_id: int) -> str:
-    return f"/campaigns/{campaign_id}/runs"
+    return attempt(session, runs_url(round_.campaign_id), change)

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI
-from fastapi.staticfiles import StaticFiles
 
-from service.admin import actions, backtest_actions, decisions, round_actions, run_actions, schedule_actions
+from service.admin import (
+    actions,
+    backtest_actions,
+    decisions,
+    round_actions,
+    run_actions,
+    schedule_actions,
+    static_files,
+)
 from service.admin.live import note_position
 from service.admin.pages import (
     audit,
@@ -37,7 +44,6 @@ from service.admin.pages import (
     wizard,
     workers,
 )
-from service.admin.templates_env import STATIC
 from service.dependencies import principal_of
 
 
@@ -55,4 +61,4 @@ def install(app: FastAPI) -> None:
     app.include_router(pages)
     app.include_router(login.router, include_in_schema=False)
     app.include_router(oidc.router, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", static_files.serve, name="static")

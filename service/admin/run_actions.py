@@ -11,6 +11,7 @@ from service.acquisitions import service as acquisitions
 from service.acquisitions.schemas import AcquisitionRequest
 from service.admin.attempts import attempt
 from service.admin.forms import parse_document
+from service.admin.pages.runs import runs_url
 from service.backtests import service as backtests
 from service.backtests.schemas import BacktestRequest
 from service.campaigns import service as campaigns
@@ -28,10 +29,6 @@ def _again(run: AnyRun) -> dict[str, Any]:
     return {"configuration": run.configuration, "seed": run.seed}
 
 
-def _runs_url(campaign_id: int) -> str:
-    return f"/campaigns/{campaign_id}/runs"
-
-
 @router.post("/replays/{replay_id:int}/cancel")
 def cancel_replay(replay_id: int, session: SessionDep, principal: Principal) -> RedirectResponse:
     replay = replays.get(session, replay_id)
@@ -40,7 +37,7 @@ def cancel_replay(replay_id: int, session: SessionDep, principal: Principal) -> 
         replays.cancel(session, replay.id, actor=principal.name)
         return f"Replay {replay.id} is being cancelled."
 
-    return attempt(session, _runs_url(replay.campaign_id), change)
+    return attempt(session, runs_url(replay.campaign_id), change)
 
 
 @router.post("/valuation-runs/{run_id:int}/retry")
@@ -53,7 +50,7 @@ def retry_valuation_run(run_id: int, session: SessionDep, principal: Principal) 
         made = valuations.request_run(session, campaign, wanted, actor=principal.name)
         return f"Valuation {made.id} is queued, with the settings of {run.id}."
 
-    return attempt(session, _runs_url(run.campaign_id), change)
+    return attempt(session, runs_url(run.campaign_id), change)
 
 
 @router.post("/acquisition-rounds/{round_id:int}/retry")
@@ -66,7 +63,7 @@ def retry_acquisition_round(round_id: int, session: SessionDep, principal: Princ
         made = acquisitions.request_round(session, campaign, wanted, actor=principal.name)
         return f"Round {made.id} is queued, with the settings of {round_.id}."
 
-    return attempt(session, _runs_url(round_.campaign_id), change)
+    return attempt(session, runs_url(round_.campaign_id), change)
 
 
 @router.post("/backtests/{backtest_id:int}/retry")
@@ -79,4 +76,4 @@ def retry_backtest(backtest_id: int, session: SessionDep, principal: Principal) 
         made = backtests.request_backtest(session, campaign, wanted, actor=principal.name)
         return f"Backtest {made.id} is queued, with the settings of {backtest.id}."
 
-    return attempt(session, _runs_url(backtest.campaign_id), change)
+    return attempt(session, runs_url(backtest.campaign_id), change)

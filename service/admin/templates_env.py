@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from functools import lru_cache
@@ -14,10 +13,10 @@ from markupsafe import Markup
 
 from service import csrf
 from service.admin import formats, navigation
+from service.admin.static_files import static_url
 from service.scopes import current_rights
 
 HERE = Path(__file__).parent
-STATIC = HERE / "static"
 FILTERS = (
     formats.number,
     formats.money,
@@ -86,13 +85,6 @@ def csrf_headers() -> Markup:
     token = csrf.current_token.get()
     headers = json.dumps({csrf.HEADER: token})
     return Markup(" hx-headers='{}'").format(headers) if token else Markup("")
-
-
-@lru_cache(maxsize=32)
-def static_url(name: str) -> str:
-    """Where a static file lies; the address changes with its content, so browsers may keep it for long."""
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
-    return f"/static/{name}?v={digest[:12]}"
 
 
 @lru_cache(maxsize=1)

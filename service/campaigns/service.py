@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +15,9 @@ from service.campaigns.oracles import check_oracles
 from service.campaigns.schemas import CampaignCreate, CampaignSummary, StopRule
 from service.database.models import Campaign, Source
 from service.errors import NotFoundError
+from service.lifecycles import RecommendationStatus
 from service.pagination import PageRequest, cut_page
-from service.vocabulary import SampleStatus
+from service.vocabulary import SampleStatus, Split
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -83,6 +84,16 @@ def page(session: Session, request: PageRequest) -> tuple[Sequence[Campaign], bo
 
 
 @dataclass(frozen=True)
+class Balance:
+    """Recommendations by status, and the money."""
+
+    recommendations: dict[str, int]
+    spent: Decimal
+    committed: Decimal
+    remaining: Decimal | None  # may still be promised; None without a budget
+
+
+@dataclass(frozen=True)
 class CampaignCounts:
     """One line of the list of campaigns."""
 
@@ -118,30 +129,50 @@ def counts(session: Session, found: Sequence[Campaign]) -> list[CampaignCounts]:
 
 def remaining_budget(session: Session, campaign: Campaign) -> Decimal | None:
     """What may still be promised; None when the campaign has no budget."""
-    if campaign.budget is None:
-        return None
+    return None if campaign.budget is None else balance(session, campaign).remaining
+
+
+def balance(session: Session, campaign: Campaign) -> Balance:
+    """What was proposed and decided, and what is left of the money."""
     totals = repository.recommendation_totals(session, campaign.id)
-    return campaign.budget - sum(repository.spent_and_committed(totals), Decimal(0))
+    spent, committed = repository.spent_and_committed(totals)
+    return Balance(
+        recommendations={status.value: count for status, (count, _) in totals.items()},
+        spent=spent,
+        committed=committed,
+        remaining=None if campaign.budget is None else campaign.budget - spent - committed,
+    )
 
 
 def summary(session: Session, campaign: Campaign) -> CampaignSummary:
     """Counts of samples and recommendations, and the money."""
-    statuses: Counter[str] = Counter()
-    splits: Counter[str] = Counter()
-    for status, split, count in repository.sample_counts(session, campaign.id):
-        statuses[status] += count
-        splits[split] += count
-    totals = repository.recommendation_totals(session, campaign.id)
-    spent, committed = repository.spent_and_committed(totals)
-    return CampaignSummary.model_validate(
+    return summary_with_counts(session, campaign)[0]
+
+
+def summary_with_counts(session: Session, campaign: Campaign) -> tuple[CampaignSummary, CampaignCounts]:
+    """The summary, and what `counts` says, out of one count of the samples."""
+    found = repository.sample_counts(session, campaign.id)
+    money = balance(session, campaign)
+    summary_ = CampaignSummary.model_validate(
         {
-            "samples": statuses,
-            "splits": splits,
-            "recommendations": {status.value: count for status, (count, _) in totals.items()},
+            "samples": _totals((status, count) for status, _, count in found),
+            "splits": _totals((split, count) for _, split, count in found),
+            **asdict(money),
             "budget": campaign.budget,
-            "spent": spent,
-            "committed": committed,
-            "remaining": None if campaign.budget is None else campaign.budget - spent - committed,
             "currency": campaign.currency,
         }
     )
+    acquirable = _totals((status, count) for status, split, count in found if split == Split.TRAIN)
+    return summary_, CampaignCounts(
+        campaign=campaign,
+        labelled=summary_.samples.get("labelled", 0),
+        candidates=acquirable[SampleStatus.CANDIDATE],
+        proposed=money.recommendations.get(RecommendationStatus.PROPOSED, 0),
+    )
+
+
+def _totals(counts: Iterable[tuple[str, int]]) -> Counter[str]:
+    totals: Counter[str] = Counter()
+    for name, count in counts:
+        totals[name] += count
+    return totals

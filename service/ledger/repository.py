@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, true
 from sqlalchemy.orm import Session
 
 from service.database.models import AcquisitionRound, DataValue, Recommendation, Sample, Source, Surrogate
@@ -125,7 +125,7 @@ def cheapest_candidate(session: Session, campaign_id: int) -> Decimal | None:
     taken = select(Recommendation.id).where(
         Recommendation.sample_id == Sample.id, Recommendation.status.in_(list(OPEN))
     )
-    # EXISTS per source: the first free candidate settles it, however large the pool is.
+    # The first free candidate of a source settles it. EXISTS would not do: Postgres joins the whole pool for it.
     free = select(Sample.id).where(
         Sample.source_id == Source.id,
         Sample.campaign_id == campaign_id,
@@ -134,8 +134,10 @@ def cheapest_candidate(session: Session, campaign_id: int) -> Decimal | None:
         Sample.repeats_sample_id.is_(None),
         ~taken.exists(),
     )
-    statement = select(func.min(Source.acquisition_cost)).where(
-        Source.campaign_id == campaign_id, free.exists()
+    statement = (
+        select(func.min(Source.acquisition_cost))
+        .join(free.limit(1).lateral(), true())
+        .where(Source.campaign_id == campaign_id)
     )
     return session.execute(statement).scalar_one()
 

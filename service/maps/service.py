@@ -63,7 +63,9 @@ def read(session: Session, pool_map: PoolMap) -> PoolMapRead:
     """The map with its points; at most about 6,000 besides the labelled ones."""
     rows = repository.points(session, pool_map.round_id)
     axes = zip(pool_map.axes["explained"], pool_map.axes["drivers"], strict=True)
-    columns = {name: [_short(getattr(row, name)) for row in rows] for name in MapColumns.model_fields}
+    # By columns: asking each of 6,000 rows for 14 names took half of the time.
+    by_name = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True)) if rows else {}
+    columns = {name: [_short(value) for value in by_name.get(name, ())] for name in MapColumns.model_fields}
     return PoolMapRead(
         round_id=pool_map.round_id,
         axes=[MapAxis(explained_share=share, drivers=found) for share, found in axes],

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import NormalDist
 from typing import Any, TypeAlias
 
@@ -97,13 +98,13 @@ def outliers(
 
 @dataclass(frozen=True)
 class _Table:
-    """Rows as arrays: (n, p) numbers with NaN for missing, (n,) codes of everything that must be equal."""
+    """Rows as arrays: (n, p) numbers with NaN for missing, (n, q) of everything else that must be equal."""
 
     names: list[str]
     numbers: Array
     centre: Array
     spread: Array
-    codes: Index
+    marks: Index
     levels: Index
 
     @classmethod
@@ -116,9 +117,14 @@ class _Table:
         words = [_coded([str(row.features.get(name)) for row in rows]) for name in others]
         levels = np.stack(words, axis=1) if words else np.zeros((len(rows), 0), dtype=np.int64)
         sources = _coded([row.source for row in rows])[:, None]
-        must_be_equal = np.concatenate([sources, levels, np.isnan(numbers)], axis=1)
+        marks = np.concatenate([sources, levels, np.isnan(numbers)], axis=1)
         centred = np.array([_centre_and_spread(column) for column in numbers.T]).reshape(-1, 2)
-        return cls(names, numbers, centred[:, 0], centred[:, 1], _row_codes(must_be_equal), levels)
+        return cls(names, numbers, centred[:, 0], centred[:, 1], marks, levels)
+
+    @cached_property
+    def codes(self) -> Index:
+        """(n,): one number for all rows that are equal in what must be; sorting them is the dearest part of all."""
+        return _row_codes(self.marks)
 
     def coordinates(self) -> Array:
         """(n, p + 1): within 1 of each other in every coordinate means nearly the same design."""

@@ -49,8 +49,7 @@ SUSPICIOUS_SHOWN = 5
 
 @router.get("/campaigns/{campaign_id:int}")
 def show_overview(request: Request, campaign: CampaignDep, session: SessionDep) -> HTMLResponse:
-    summary = campaigns.summary(session, campaign)
-    (counts,) = campaigns.counts(session, [campaign])
+    summary, counts = campaigns.summary_with_counts(session, campaign)
     newest = _newest_runs(session, campaign)
     latest = valuations.newest_succeeded(session, campaign)
     round_ = _round(session, campaign)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
@@ -22,7 +22,6 @@ from service.admin.rendering import frame, page
 from service.backtests import service as backtests
 from service.backtests.schemas import EvidenceRead
 from service.campaigns import service as campaigns
-from service.campaigns.schemas import CampaignSummary
 from service.database.models import AcquisitionRound, Campaign
 from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.lifecycles import RecommendationStatus
@@ -64,8 +63,8 @@ class View:
 
 def table(request: Request, session: SessionDep, campaign: Campaign, view: View) -> RecommendationsContext:
     """The page's context."""
-    summary, status = campaigns.summary(session, campaign), view.status
-    counts = summary.recommendations
+    balance, status = campaigns.balance(session, campaign), view.status
+    counts = balance.recommendations
     total = counts.get(status.value, 0) if status else sum(counts.values())
     # The last row of a page may just have been decided.
     page_number = min(view.page_number, last_page(total, PAGE_SIZE))
@@ -73,13 +72,13 @@ def table(request: Request, session: SessionDep, campaign: Campaign, view: View)
     return RecommendationsContext(
         frame=frame(request, "Recommendations", section="recommendations", campaign=campaign),
         groups=_groups(session, campaign, status, page_number),
-        filters=_filters(campaign.id, summary, status),
+        filters=_filters(campaign.id, counts, status),
         status=status.value if status else "",
         page=page_number,
         pager=pager(path, page=page_number, size=PAGE_SIZE, total=total, query=query),
         target=target_name(campaign),
         target_unit=campaign.target["unit"],
-        remaining=summary.remaining,
+        remaining=balance.remaining,
         currency=campaign.currency,
         selected=view.selected,
         reason=view.reason,
@@ -98,10 +97,9 @@ def _groups(
 
 
 def _filters(
-    campaign_id: int, summary: CampaignSummary, current: RecommendationStatus | None
+    campaign_id: int, counts: Mapping[str, int], current: RecommendationStatus | None
 ) -> list[Filter]:
     """All, and each status that occurs, in the order of its life."""
-    counts = summary.recommendations
     everything = Filter("all", sum(counts.values()), recommendations_url(campaign_id), current is None)
     return [everything] + [
         Filter(

@@ -44,6 +44,10 @@ RETRIED = (ValuationRun, AcquisitionRound, Backtest)
 SEED = Input("seed", "Seed", "same seed and data: same result")
 
 
+def runs_url(campaign_id: int) -> str:
+    return f"/campaigns/{campaign_id}/runs"
+
+
 @router.get("/campaigns/{campaign_id:int}/runs")
 def show_runs(request: Request, campaign: CampaignDep, session: SessionDep) -> HTMLResponse:
     context = RunsContext(

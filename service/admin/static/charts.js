@@ -1,15 +1,46 @@
 // Charts by Apache ECharts in the colours of the page. A page's own script registers its kinds:
-//   crashscout.charts.register("parity", (data, theme) => option, (data) => ({ columns, rows }))
+//   crashscout.charts.register("parity", (data, theme) => option, (data) => ({ columns, rows }), (point, data) => ...)
 // and its template places them with the macro `chart`. The second function, or else `data.table`, is their text
-// alternative. Charts whose data are fetched later go through `place(element, kind, data)`.
+// alternative, the third is called for the point that is clicked. Charts whose data are fetched later go through
+// `place(element, kind, data)`. ECharts is large: the page is painted before it is fetched, and without a chart it
+// is not fetched at all.
 "use strict";
 
 const crashscout = { charts: {} };
 
 (() => {
+  const LIBRARY = document.currentScript.dataset.library;
+  const LATEST_MS = 1000; // a tab in the background is not painted
   const kinds = {};
-  const tables = {};
+  const placed = new WeakMap();
   const GRID = { left: 64, right: 20, top: 36, bottom: 48 };
+
+  const painted = new Promise((resolve) => {
+    new PerformanceObserver((_, observer) => {
+      observer.disconnect();
+      resolve();
+    }).observe({ type: "paint", buffered: true });
+    setTimeout(resolve, LATEST_MS);
+  });
+
+  function fetchLibrary() {
+    return new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.addEventListener("load", resolve);
+      script.addEventListener("error", () => reject(new Error("ECharts did not come")));
+      script.src = LIBRARY;
+      document.head.append(script);
+    });
+  }
+
+  let fetched = null;
+  function library() {
+    if (!fetched) {
+      fetched = painted.then(fetchLibrary);
+      fetched.catch(() => tellFailure("The charts could not be loaded: the connection was lost. Reload the page."));
+    }
+    return fetched;
+  }
 
   function token(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -94,28 +125,44 @@ const crashscout = { charts: {} };
   }
 
   function dataOf(element) {
-    return JSON.parse(document.getElementById(element.dataset.source).textContent);
+    return placed.get(element) ?? JSON.parse(document.getElementById(element.dataset.source).textContent);
   }
 
-  function draw(element) {
+  function begin(element) {
+    const chart = echarts.init(element);
+    const { click } = kinds[element.dataset.chart];
+    if (click) chart.on("click", (point) => click(point, dataOf(element)));
+    resized.observe(element);
+    return chart;
+  }
+
+  async function draw(element) {
     const kind = kinds[element.dataset.chart];
     if (!kind) throw new Error(`no chart is called ${element.dataset.chart}`);
-    const chart = echarts.getInstanceByDom(element) ?? echarts.init(element);
+    await library();
+    if (!element.isConnected || element.hidden) return null; // its region was renewed meanwhile, or its table is read
+    const chart = chartOf(element) ?? begin(element);
+    const option = kind.option(dataOf(element), theme());
+    // Hollow points would be white inside, on dark ground too.
+    const series = option.series.map((one) => (one.type === "line" ? { symbol: "circle", ...one } : one));
     // A canvas knows no "inherit": it would fall back to another face at 10 pixels.
-    chart.setOption({ animation: false, color: theme().series, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, grid: GRID, ...kind(dataOf(element), theme()) }, true);
+    chart.setOption({ animation: false, color: theme().series, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, grid: GRID, ...option, series }, true);
     return chart;
   }
 
   // A chart whose data came later than the page.
   function place(element, kind, data) {
-    document.getElementById(element.dataset.source).textContent = JSON.stringify(data);
+    placed.set(element, data);
     element.dataset.chart = kind;
-    resized.observe(element);
     return draw(element);
   }
 
   function drawAll(root) {
     for (const element of root.querySelectorAll("[data-chart]")) draw(element);
+  }
+
+  function chartOf(element) {
+    return globalThis.echarts?.getInstanceByDom(element);
   }
 
   function fillTable(place, { columns, rows }) {
@@ -150,7 +197,7 @@ const crashscout = { charts: {} };
 
   function tableOf(drawing) {
     const data = dataOf(drawing);
-    return tables[drawing.dataset.chart]?.(data) ?? data.table;
+    return kinds[drawing.dataset.chart].table?.(data) ?? data.table;
   }
 
   // The table instead of the drawing, and back.
@@ -164,13 +211,12 @@ const crashscout = { charts: {} };
     if (table.hidden) asTables.delete(drawing.id);
     else asTables.add(drawing.id);
     if (!table.hidden) fillTable(table, tableOf(drawing));
-    else echarts.getInstanceByDom(drawing).resize();
+    else draw(drawing);
   }
 
   Object.assign(crashscout.charts, {
-    register: (name, option, table) => { kinds[name] = option; tables[name] = table; },
-    chartOf: (element) => echarts.getInstanceByDom(element),
-    theme, axis, tooltip, limit, legend, band, segments, diagonal, number, short, draw, place, dataOf,
+    register: (name, option, table, click) => { kinds[name] = { option, table, click }; },
+    painted, library, chartOf, token, theme, axis, tooltip, limit, legend, band, segments, diagonal, number, short, draw, place,
   });
 
   document.addEventListener("click", (event) => {
@@ -184,13 +230,10 @@ const crashscout = { charts: {} };
     keepTables(event.target);
   });
   document.addEventListener("htmx:beforeCleanupElement", (event) => {
-    if (event.target.matches?.("[data-chart]")) echarts.getInstanceByDom(event.target)?.dispose();
+    if (event.target.matches?.("[data-chart]")) chartOf(event.target)?.dispose();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(document));
   const resized = new ResizeObserver((entries) => {
-    for (const { target } of entries) echarts.getInstanceByDom(target)?.resize();
+    for (const { target } of entries) chartOf(target)?.resize();
   });
-  const watch = (root) => root.querySelectorAll("[data-chart]").forEach((element) => resized.observe(element));
-  document.addEventListener("DOMContentLoaded", () => watch(document));
-  document.addEventListener("htmx:load", (event) => watch(event.target));
 })();

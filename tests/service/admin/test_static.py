@@ -4,7 +4,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from service.admin.templates_env import STATIC, static_url
+from service.admin.static_files import STATIC, static_url
 from tests.service.admin.html import soup_of
 from tests.service.admin.rows import Rows
 
@@ -55,3 +55,37 @@ def test_no_page_has_inline_code(dashboard: TestClient, rows: Rows, page: str) -
 def test_address_names_the_content() -> None:
     digest = hashlib.sha256((STATIC / "dashboard.css").read_bytes()).hexdigest()
     assert static_url("dashboard.css") == f"/static/dashboard.css?v={digest[:12]}"
+
+
+def test_who_has_a_file_need_not_ask_again(dashboard: TestClient) -> None:
+    answer = dashboard.get(static_url("dashboard.css"))
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.content == (STATIC / "dashboard.css").read_bytes()
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+
+
+@pytest.mark.parametrize("query", ["", "?v=000000000000", "?v=", "?v=1&v=2"])
+def test_an_address_that_does_not_name_the_content_is_asked_for_again(
+    dashboard: TestClient, query: str
+) -> None:
+    answer = dashboard.get(f"/static/dashboard.css{query}")
+    assert answer.headers["cache-control"] == "public, no-cache"
+    again = dashboard.get(f"/static/dashboard.css{query}", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_head_tells_the_size(dashboard: TestClient) -> None:
+    size = (STATIC / "vendor/htmx.min.js").stat().st_size
+    assert dashboard.head("/static/vendor/htmx.min.js").headers["content-length"] == str(size)
+
+
+@pytest.mark.parametrize(
+    "path", ["none.css", "", "pages", "vendor/../../routes.py", "%2e%2e/routes.py", "//etc/passwd"]
+)
+def test_what_is_no_file_of_ours_is_not_found(dashboard: TestClient, path: str) -> None:
+    assert dashboard.get(f"/static/{path}").status_code == 404
+
+
+def test_files_are_only_read(dashboard: TestClient) -> None:
+    answer = dashboard.post("/static/dashboard.css")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")

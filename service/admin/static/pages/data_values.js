@@ -6,7 +6,7 @@
   const form = document.getElementById("value-filters");
   form?.addEventListener("change", () => form.submit());
 
-  const { register, axis, chartOf, dataOf, legend, number, segments, tooltip } = crashscout.charts;
+  const { register, axis, legend, number, segments, tooltip } = crashscout.charts;
   const kinds = [
     ["sound", "sound", "accent", "circle"],
     ["wrong_label", "wrong label", "bad", "triangle"],
@@ -76,20 +76,16 @@
     };
   }
 
+  const open = (point, { sample_url: address }) => {
+    if (point.data?.[3]) location.assign(`${address}${point.data[3]}`);
+  };
+
   register("values", values, ({ values: rows }) => ({
     columns: ["rank", "sample", "value", "standard deviation", "diagnosis"],
     rows: rows.map(([rank, value, spread, , kind, name]) => [rank, name, value, spread, wordsOf[kind]]),
-  }));
+  }), open);
   register("sides", sides, ({ sides: rows }) => ({
     columns: ["sample", "features are right", "label is right", "diagnosis"],
     rows: rows.map(([features, label, , kind, name]) => [name, features, label, wordsOf[kind]]),
-  }));
-
-  document.addEventListener("DOMContentLoaded", () => {
-    for (const element of document.querySelectorAll("[data-chart]")) {
-      chartOf(element).on("click", (point) => {
-        if (point.data?.[3]) location.assign(`${dataOf(element).sample_url}${point.data[3]}`);
-      });
-    }
-  });
+  }), open);
 })();
