@@ -18,7 +18,7 @@ from service.database.clock import database_time
 from service.database.engine import make_engine, make_session_factory, unit_of_work
 from service.errors import UnavailableError
 from service.events import service as events
-from service.logs import configure_logging
+from service.logs import LogLine, configure_logging, logged_as
 from service.manners import idempotency
 from service.processes import service as processes
 from service.processes.signs import say_farewell
@@ -128,6 +128,7 @@ def tick(sessions: sessionmaker[Session], settings: Settings) -> None:
         logger.info("fired %d schedules, made %d steps of rounds", fired, steps)
 
 
-def _say(lines: list[str]) -> None:
+def _say(lines: list[LogLine]) -> None:
     for line in lines:
-        logger.warning(line)
+        with logged_as(**line.about):
+            logger.warning(line.text)

@@ -123,8 +123,13 @@ def waiting(session: Session, *, longer_than_s: float) -> Sequence[Upload]:
     ).all()
 
 
-def queue_again(session: Session, campaign_id: int, label_definition: str) -> list[int]:
-    """Queue every upload that was read and whose original is kept; their ids. Those that wait take the new one."""
+def queue_again(
+    session: Session, campaign_id: int, label_definition: str, *, request_id: str | None
+) -> list[int]:
+    """Queue every upload that was read and whose original is kept; their ids. Those that wait take the new one.
+
+    The reading is then what the request `request_id` has asked for.
+    """
     session.execute(
         update(Upload)
         .where(Upload.campaign_id == campaign_id, Upload.status == UploadStatus.QUEUED)
@@ -141,6 +146,7 @@ def queue_again(session: Session, campaign_id: int, label_definition: str) -> li
             status=UploadStatus.QUEUED,
             label_definition=label_definition,
             attempt=0,
+            request_id=request_id,
             queued_at=func.now(),
             error_code=None,
             error_message=None,
