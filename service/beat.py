@@ -7,7 +7,9 @@ is due follows from the rows, so a lost or doubled beat does no harm.
 from __future__ import annotations
 
 import logging
+import math
 import time
+from datetime import UTC, datetime
 from threading import Event
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,7 +20,7 @@ from service.database.clock import database_time
 from service.database.engine import make_engine, make_session_factory, unit_of_work
 from service.errors import UnavailableError
 from service.events import service as events
-from service.logs import configure_logging
+from service.logs import LogLine, configure_logging, logged_as
 from service.manners import idempotency
 from service.processes import service as processes
 from service.processes.signs import say_farewell
@@ -27,6 +29,7 @@ from service.rounds import progress
 from service.runs import service as runs
 from service.schedules import firing
 from service.settings import Settings
+from service.uploads import orphans
 from service.uploads import reaping as uploads
 from service.valuations import service as valuations
 from service.vocabulary import ProcessKind
@@ -37,6 +40,8 @@ logger = logging.getLogger(__name__)
 PASSES_PER_LEASE = 3
 # How often schedules, rounds and webhooks are looked at: how late a schedule may be.
 TICK_EVERY_S = 5.0
+# Of the looks at the folder of originals.
+SWEEP_EVERY_S = 3600.0
 
 
 def run_beat(settings: Settings, stop: Event | None = None) -> None:
@@ -62,6 +67,8 @@ class _Beat:
         self._house_kept_at = time.monotonic()
         self._database_was_away = True
         self._is_new = True
+        self._swept_at = -math.inf
+        self._suspects: frozenset[str] = frozenset()
 
     def run(self, stop: Event) -> None:
         while not stop.wait(min(self._house_every_s, TICK_EVERY_S)):
@@ -81,6 +88,17 @@ class _Beat:
             self._house_kept_at = time.monotonic()
             keep_house(self._sessions, self._queue, self._settings)
         tick(self._sessions, self._settings)
+        if time.monotonic() - self._swept_at >= SWEEP_EVERY_S:
+            self._swept_at = time.monotonic()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        try:
+            self._suspects = orphans.sweep(
+                self._sessions, self._settings, self._suspects, now=datetime.now(UTC)
+            )
+        except OSError as error:
+            logger.warning("the folder of originals cannot be looked through: %s", error)
 
     def _say_alive(self) -> None:
         with unit_of_work(self._sessions) as session:
@@ -128,6 +146,7 @@ def tick(sessions: sessionmaker[Session], settings: Settings) -> None:
         logger.info("fired %d schedules, made %d steps of rounds", fired, steps)
 
 
-def _say(lines: list[str]) -> None:
+def _say(lines: list[LogLine]) -> None:
     for line in lines:
-        logger.warning(line)
+        with logged_as(**line.about):
+            logger.warning(line.text)

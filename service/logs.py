@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,19 @@ def logged_as(**fields: Any) -> Iterator[None]:  # noqa: ANN401 - ids and names
         yield
     finally:
         _FIELDS.reset(token)
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line that is written once the transaction behind it stands.
+
+    Attributes:
+        text: what was done.
+        about: the fields that it carries, such as the run and the request that asked for it.
+    """
+
+    text: str
+    about: Mapping[str, Any]
 
 
 class _Lines(logging.Formatter):

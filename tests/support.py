@@ -129,10 +129,18 @@ def pointers(problem: dict[str, Any]) -> dict[str, str]:
 
 def queued_messages(broker_url: str, queue: str) -> list[tuple[str, list[Any]]]:
     """(task, arguments) of what waits in a queue of the broker, oldest first."""
+    return [(body["headers"]["task"], _arguments(body)) for body in _bodies(broker_url, queue)]
+
+
+def queued_fields(broker_url: str, queue: str) -> list[dict[str, Any]]:
+    """The log fields that these messages carry."""
+    return [body["headers"]["about"] for body in _bodies(broker_url, queue)]
+
+
+def _bodies(broker_url: str, queue: str) -> list[dict[str, Any]]:
     url = broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
     with redis.Redis.from_url(url) as connection:
-        bodies = [json.loads(body) for body in connection.lrange(queue, 0, -1)]
-    return [(body["headers"]["task"], _arguments(body)) for body in reversed(bodies)]
+        return [json.loads(body) for body in reversed(connection.lrange(queue, 0, -1))]
 
 
 def _arguments(message: dict[str, Any]) -> list[Any]:

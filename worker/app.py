@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+from contextlib import ExitStack
 
-from celery import Celery, current_task
+from celery import Celery, Task
+from celery.signals import task_postrun, task_prerun
 from kombu.entity import Queue as KombuQueue
 
 from service.logs import logged_as
@@ -23,17 +23,23 @@ def create_celery(settings: Settings) -> Celery:
         task_routes={task.value: {"queue": queue.value} for task, queue in QUEUE_OF_TASK.items()},
     )
     for name, function in TASKS.items():
-        celery.task(_logged(function), name=name.value)
+        celery.task(function, name=name.value, shared=False)
+    task_prerun.connect(_begin)
+    task_postrun.connect(_end)
     return celery
 
 
-def _logged(task: Callable[[int], None]) -> Callable[[int], None]:
-    """The task, whose log lines carry what its message is about."""
+# Of the tasks under way in this process: what ends their log fields.
+_logged: dict[str, ExitStack] = {}
 
-    @wraps(task)
-    def run(row_id: int) -> None:
-        headers = current_task.request.headers or {}
-        with logged_as(**headers.get(ABOUT, {})):
-            task(row_id)
 
-    return run
+def _begin(task_id: str, task: Task, **_: object) -> None:
+    """From here on log lines carry what the task's message is about: also Celery's own, on a task that failed."""
+    fields = (task.request.headers or {}).get(ABOUT, {})
+    _logged[task_id] = ExitStack()
+    _logged[task_id].enter_context(logged_as(**fields))
+
+
+def _end(task_id: str, **_: object) -> None:
+    if task_id in _logged:
+        _logged.pop(task_id).close()

@@ -107,6 +107,10 @@ class UserRead(BaseModel):
     role: Role
     campaign_ids: list[int] | None
     is_active: bool
+    has_password: bool = Field(description="Whether they can sign in with a password.")
+    issuer: str | None = Field(
+        description="The OIDC provider that they are linked to and can sign in at; null: none."
+    )
     created_by: str
     created_at: datetime
     signed_in_at: datetime | None

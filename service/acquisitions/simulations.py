@@ -12,8 +12,7 @@ from service.campaigns import repository as campaigns_repository
 from service.database.models import Recommendation, SimulationRun
 from service.errors import ConflictError
 from service.lifecycles import RecommendationStatus, RunStatus
-from service.queue.client import enqueue
-from service.queue.messages import Message, TaskName
+from service.logs import LogLine
 from service.runs import repository as runs_repository
 from service.runs import service as runs
 from service.runs.schemas import AttemptRead
@@ -47,7 +46,7 @@ def simulate(session: Session, recommendation_id: int, *, actor: str) -> Recomme
     if run is None:
         runs.submit(session, repository.add_simulation(session, _new_run(row, actor)), actor=actor)
     elif run.status is RunStatus.QUEUED:
-        enqueue(session, Message(TaskName.SIMULATION_RUN, run.id))
+        runs.send(session, run)
     return row
 
 
@@ -138,7 +137,7 @@ def fail(session: Session, run: SimulationRun, code: str, reason: str) -> None:
         _fail_recommendation(session, run, reason, actor=actor_of(run))
 
 
-def settle(session: Session) -> list[str]:
+def settle(session: Session) -> list[LogLine]:
     """Fail what still waits for a simulation that has failed for good, as when its worker was lost too often.
 
     Returns:
@@ -148,7 +147,12 @@ def settle(session: Session) -> list[str]:
     for run in failed:
         if _locked(session, run).status in WANTED:
             _fail_recommendation(session, run, run.error_message or "", actor=HOUSEKEEPER)
-    return [f"recommendation {run.recommendation_id} failed with its simulation {run.id}" for run in failed]
+    return [
+        LogLine(
+            f"recommendation {run.recommendation_id} failed with its simulation {run.id}", runs.about(run)
+        )
+        for run in failed
+    ]
 
 
 def actor_of(run: SimulationRun) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.audit import repository as audit
 from service.database.models import (
@@ -17,6 +17,7 @@ from service.database.models import (
 )
 from service.errors import ConflictError
 from service.lifecycles import AttemptOutcome, RunStatus
+from service.logs import LogLine, logged_as
 from service.queue.client import enqueue
 from service.queue.messages import QUEUE_OF_TASK, Message, Queue, TaskName
 from service.runs import repository
@@ -39,6 +40,22 @@ TASK_OF_RUN: dict[type[AnyRun], TaskName] = {
 LOST = "waiting: the worker before was lost"
 
 
+def about(run: AnyRun) -> dict[str, Any]:
+    """What every log line of the run carries, whoever writes it: also when its message is sent again."""
+    return {
+        "run_kind": run.__tablename__,
+        "run_id": run.id,
+        "campaign_id": run.campaign_id,
+        "request_id": run.request_id,
+    }
+
+
+def send(session: Session, run: AnyRun) -> None:
+    """Send the run's message once the transaction stands; it names the request that asked for the run."""
+    with logged_as(**about(run)):
+        enqueue(session, Message(TASK_OF_RUN[type(run)], run.id))
+
+
 def submit(session: Session, run: AnyRun, *, actor: str) -> None:
     """Hand a newly added run to the workers once the transaction stands."""
     audit.record(
@@ -50,7 +67,7 @@ def submit(session: Session, run: AnyRun, *, actor: str) -> None:
         campaign_id=run.campaign_id,
         after=run.configuration,
     )
-    enqueue(session, Message(TASK_OF_RUN[type(run)], run.id))
+    send(session, run)
 
 
 def cancel(session: Session, run: AnyRun, *, actor: str) -> None:
@@ -120,7 +137,7 @@ def history(session: Session, run: AnyRun) -> Sequence[RunAttempt]:
     return repository.attempts(session, run)
 
 
-def reap(session: Session, *, attempts: int) -> list[str]:
+def reap(session: Session, *, attempts: int) -> list[LogLine]:
     """Take runs from workers that gave no sign of life; one whose worker was lost `attempts` times fails.
 
     Returns:
@@ -132,7 +149,8 @@ def reap(session: Session, *, attempts: int) -> list[str]:
             lose(
                 session, run, attempts=attempts, reason=f"no sign of life; it was at '{run.progress_message}'"
             )
-            lines.append(f"{kind.__tablename__} {run.id} lost its worker {run.worker}: {run.status}")
+            text = f"{kind.__tablename__} {run.id} lost its worker {run.worker}: {run.status}"
+            lines.append(LogLine(text, about(run)))
     return lines
 
 
@@ -145,7 +163,7 @@ def overdue(session: Session, *, grace_s: float) -> list[Message]:
     ]
 
 
-def resend(session: Session, *, grace_s: float, in_broker: Set[Message]) -> list[str]:
+def resend(session: Session, *, grace_s: float, in_broker: Set[Message]) -> list[LogLine]:
     """Send again the overdue messages that no queue holds any more.
 
     Returns:
@@ -154,11 +172,11 @@ def resend(session: Session, *, grace_s: float, in_broker: Set[Message]) -> list
     lines = []
     for kind, task in TASK_OF_RUN.items():
         for run in repository.waiting(session, kind, longer_than_s=grace_s):
-            message = Message(task, run.id)
-            if message not in in_broker:
+            if Message(task, run.id) not in in_broker:
                 repository.mark_sent(run)
-                enqueue(session, message)
-                lines.append(f"{kind.__tablename__} {run.id} waits and no queue holds it: sent again")
+                send(session, run)
+                text = f"{kind.__tablename__} {run.id} waits and no queue holds it: sent again"
+                lines.append(LogLine(text, about(run)))
     return lines
 
 

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -22,6 +23,7 @@ from service.errors import TooLargeError, UnavailableError
 from service.settings import Settings
 
 _CHUNK = 2**20
+PART = ".part"
 _KEY = re.compile(r"^[0-9a-f]{32}$")
 
 
@@ -50,7 +52,7 @@ def save(settings: Settings, content: BinaryIO) -> Original:
     path = _path(settings, key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = path.with_suffix(".part")
+        part = path.with_suffix(PART)
         try:
             sha256, size = _copy(content, part, settings.max_upload_mib * 2**20)
             part.rename(path)
@@ -81,6 +83,23 @@ def _copy(content: BinaryIO, part: Path, most: int) -> tuple[str, int]:
 def discard(settings: Settings, key: str) -> None:
     """Remove a file whose row never came to be."""
     _path(settings, key).unlink(missing_ok=True)
+
+
+def stored_before(settings: Settings, moment: datetime) -> dict[str, Path]:
+    """Files of the folder that were last written before `moment`, by name: keys, and parts of what was cut off."""
+    files = (files_folder(settings) / "uploads").glob("[0-9a-f][0-9a-f]/*")
+    return {path.name: path for path in files if _is_ours(path) and _written_before(path, moment)}
+
+
+def _is_ours(path: Path) -> bool:
+    return bool(_KEY.match(path.stem)) and path.suffix in {"", PART}
+
+
+def _written_before(path: Path, moment: datetime) -> bool:
+    try:
+        return path.stat().st_mtime < moment.timestamp()
+    except FileNotFoundError:  # removed since it was listed
+        return False
 
 
 @contextmanager

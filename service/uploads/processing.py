@@ -11,9 +11,11 @@ from service.errors import CrashscoutError
 from service.ingest import CrashTest, OccupantLabel, label_occupants, read_crash_test
 from service.ingest.report import as_document
 from service.lifecycles import UploadStatus
+from service.logs import logged_as
 from service.runs.heartbeat import Heartbeat
 from service.settings import Settings
 from service.uploads import originals, repository, service
+from service.uploads.reaping import about
 from service.uploads.schemas import UploadRequest
 
 if TYPE_CHECKING:
@@ -35,8 +37,14 @@ def process(sessions: sessionmaker[Session], upload_id: int, settings: Settings)
     if upload is None:
         logger.info("upload %s is not queued: nothing to do", upload_id)
         return
+    with logged_as(**about(upload)):
+        _process(sessions, upload, settings)
+
+
+def _process(sessions: sessionmaker[Session], upload: Upload, settings: Settings) -> None:
+    logger.info("attempt %d begins", upload.attempt)
     try:
-        with Heartbeat(partial(_extend, sessions, upload, settings.run_lease_s), name=f"upload {upload_id}"):
+        with Heartbeat(partial(_extend, sessions, upload, settings.run_lease_s), name=f"upload {upload.id}"):
             report = read_original(upload, settings)
     except CrashscoutError as error:
         _end(sessions, upload, error.code, str(error))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from service.database.models import Upload
 from service.lifecycles import UploadStatus
+from service.logs import LogLine, logged_as
 from service.queue.client import enqueue
 from service.queue.messages import Message, TaskName
 from service.uploads import repository
@@ -14,7 +16,16 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def reap(session: Session, *, attempts: int) -> list[str]:
+def about(upload: Upload) -> dict[str, Any]:
+    """What every log line of the upload carries, whoever writes it."""
+    return {
+        "upload_id": upload.id,
+        "campaign_id": upload.campaign_id,
+        "request_id": upload.request_id,
+    }
+
+
+def reap(session: Session, *, attempts: int) -> list[LogLine]:
     """Queue again what was read by a worker that died; give up after `attempts`.
 
     Returns:
@@ -29,7 +40,7 @@ def reap(session: Session, *, attempts: int) -> list[str]:
             upload.status = UploadStatus.ACCEPTED if upload.sample_ids is not None else UploadStatus.FAILED
             upload.error_code = "worker_lost"
             upload.error_message = f"The worker was lost {upload.attempt} times while it read the file."
-        lines.append(f"upload {upload.id} lost its worker: {upload.status}")
+        lines.append(LogLine(f"upload {upload.id} lost its worker: {upload.status}", about(upload)))
     return lines
 
 
@@ -39,9 +50,14 @@ def overdue(session: Session, *, grace_s: float) -> list[Message]:
     return [Message(TaskName.UPLOAD_READ, upload.id) for upload in waiting]
 
 
-def resend(session: Session, *, grace_s: float, in_broker: Set[Message]) -> list[str]:
+def resend(session: Session, *, grace_s: float, in_broker: Set[Message]) -> list[LogLine]:
     """Send again the overdue messages that no queue holds any more."""
-    lost = [message for message in overdue(session, grace_s=grace_s) if message not in in_broker]
-    for message in lost:
-        enqueue(session, message)
-    return [f"upload {message.row_id} waits and no queue holds it: sent again" for message in lost]
+    lines = []
+    for upload in repository.waiting(session, longer_than_s=grace_s):
+        message = Message(TaskName.UPLOAD_READ, upload.id)
+        if message not in in_broker:
+            with logged_as(**about(upload)):
+                enqueue(session, message)
+            text = f"upload {upload.id} waits and no queue holds it: sent again"
+            lines.append(LogLine(text, about(upload)))
+    return lines

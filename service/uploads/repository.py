@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
+from service.database.campaign_limits import ALL_CAMPAIGNS
 from service.database.models import Upload
 from service.lifecycles import UploadStatus
 from service.pagination import PageRequest
@@ -32,6 +33,12 @@ def status_counts(session: Session, campaign_id: int) -> dict[UploadStatus, int]
         select(Upload.status, func.count()).where(Upload.campaign_id == campaign_id).group_by(Upload.status)
     )
     return dict(session.execute(statement).all())
+
+
+def storage_keys(session: Session) -> set[str]:
+    """Names of all originals that uploads refer to."""
+    statement = select(Upload.storage_key).where(Upload.storage_key.is_not(None))
+    return set(session.scalars(statement.execution_options(**ALL_CAMPAIGNS)))
 
 
 def get_for_update(session: Session, upload_id: int) -> Upload | None:
@@ -123,8 +130,13 @@ def waiting(session: Session, *, longer_than_s: float) -> Sequence[Upload]:
     ).all()
 
 
-def queue_again(session: Session, campaign_id: int, label_definition: str) -> list[int]:
-    """Queue every upload that was read and whose original is kept; their ids. Those that wait take the new one."""
+def queue_again(
+    session: Session, campaign_id: int, label_definition: str, *, request_id: str | None
+) -> list[int]:
+    """Queue every upload that was read and whose original is kept; their ids. Those that wait take the new one.
+
+    The reading is then what the request `request_id` has asked for.
+    """
     session.execute(
         update(Upload)
         .where(Upload.campaign_id == campaign_id, Upload.status == UploadStatus.QUEUED)
@@ -141,6 +153,7 @@ def queue_again(session: Session, campaign_id: int, label_definition: str) -> li
             status=UploadStatus.QUEUED,
             label_definition=label_definition,
             attempt=0,
+            request_id=request_id,
             queued_at=func.now(),
             error_code=None,
             error_message=None,

@@ -16,6 +16,7 @@ from service.database.models import Campaign, Sample, Upload
 from service.errors import ConflictError, FieldError, InputError, NotFoundError, TransitionError
 from service.ingest import recognise
 from service.lifecycles import UploadStatus
+from service.logs import log_fields
 from service.pagination import PageRequest, cut_page
 from service.queue.client import enqueue
 from service.queue.messages import Message, TaskName
@@ -322,7 +323,7 @@ def relabel(session: Session, campaign: Campaign, definition: str, *, actor: str
     campaigns_repository.lock(session, campaign.id)
     before = campaign.target["label_definition"]
     campaign.target = campaign.target | {"label_definition": definition}
-    ids = repository.queue_again(session, campaign.id, definition)
+    ids = repository.queue_again(session, campaign.id, definition, request_id=log_fields().get("request_id"))
     for upload_id in ids:
         enqueue(session, Message(TaskName.UPLOAD_READ, upload_id))
     audit.record(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from service.database.models import ImportRun
 from service.imports.processing import Importer
 from service.lifecycles import RunStatus
-from service.queue.client import enqueue
-from service.queue.messages import Message, TaskName
 from service.runs import repository as runs
+from service.runs import service as runs_service
 from service.settings import get_settings
 from worker import process
 from worker.tasks.lifecycle import ActiveRun, execute
@@ -37,7 +36,7 @@ def _compute(run: ActiveRun) -> None:
             session, ImportRun, row, progress=tally.done / tally.total,
             progress_message=f"{tally.done} of {tally.total} done",
         ):  # fmt: skip
-            enqueue(session, Message(TaskName.IMPORT_RUN, row.id))
+            runs_service.send(session, row)
 
 
 def _write_down(run: ActiveRun, row: ImportRun, importer: Importer) -> None:

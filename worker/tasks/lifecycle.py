@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -188,18 +187,8 @@ def execute(
         logger.info("%s %s is not queued: nothing to do", kind.__tablename__, run_id)
         return
     # A run whose row names no round may still have a message that does.
-    with logged_as(**about(claimed), **({"round_id": round_id} if round_id else {})):
+    with logged_as(**runs_service.about(claimed), **({"round_id": round_id} if round_id else {})):
         _carry_out(ActiveRun(sessions, claimed, settings.run_lease_s), compute, settings)
-
-
-def about(run: AnyRun) -> dict[str, Any]:
-    """What every log line of the run carries."""
-    return {
-        "run_kind": run.__tablename__,
-        "run_id": run.id,
-        "campaign_id": run.campaign_id,
-        "request_id": run.request_id,
-    }
 
 
 def _carry_out(run: ActiveRun, compute: Callable[[ActiveRun], None], settings: Settings) -> None:

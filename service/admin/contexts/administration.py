@@ -13,7 +13,7 @@ from service.vocabulary import Role, Scope
 
 @dataclass(frozen=True)
 class UserLine:
-    """A user; `campaigns` says which exist for them, `is_self`: who looks."""
+    """A user; `campaigns` says which exist for them, `is_self`: who looks, `provider`: host of their OIDC issuer."""
 
     id: int
     name: str
@@ -22,6 +22,8 @@ class UserLine:
     campaign_ids: str
     is_active: bool
     is_self: bool
+    has_password: bool
+    provider: str | None
     signed_in_at: datetime | None
     created_by: str
     created_at: datetime

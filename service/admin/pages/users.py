@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -72,6 +73,8 @@ def _line(user: User, asking: str) -> UserLine:
         campaign_ids=", ".join(map(str, user.campaign_ids or [])),
         is_active=user.is_active,
         is_self=user.name == asking,
+        has_password=user.has_password,
+        provider=urlsplit(user.issuer).hostname if user.issuer else None,
         signed_in_at=user.signed_in_at,
         created_by=user.created_by,
         created_at=user.created_at,

@@ -40,6 +40,10 @@ class User(Base):
     created_at: Mapped[Created]
     signed_in_at: Mapped[Moment | None]
 
+    @property
+    def has_password(self) -> bool:
+        return self.password_hash is not None
+
 
 class UserSession(Base):
     """A browser that has signed in; only a keyed hash of its cookie is kept."""

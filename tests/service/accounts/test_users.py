@@ -31,7 +31,9 @@ def test_a_user_is_created_and_read(admin: TestClient) -> None:
     assert (made["name"], made["role"], made["is_active"]) == ("b.kaya@example.com", "engineer", True)
     assert admin.get(f"{API}/users/{made['id']}").json() == made
     assert admin.get(f"{API}/users").json()["items"] == [made]
-    assert "password" not in str(made)
+    assert (made["has_password"], made["issuer"]) == (True, None)
+    assert PASSWORD not in str(made)
+    assert "argon2" not in str(made)
 
 
 def test_a_name_is_taken_whatever_its_case(admin: TestClient) -> None:

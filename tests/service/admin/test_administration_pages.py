@@ -90,6 +90,8 @@ def test_change_a_user(dashboard: TestClient, store: sessionmaker[Session], rows
     assert text == f"a.meier is changed: approver, only {rows.campaign_id}."
     row = soup_of(dashboard, "/users").select_one(f"#user-{member}")
     assert f"only {rows.campaign_id}" in text_of(row)
+    assert "password" in text_of(row)
+    assert "OpenID" not in text_of(row)
     flash_after(dashboard, url, with_token(dashboard, "/users", {"role": "viewer", "campaign_ids": ""}))
     user = the_user(store)
     assert (user.role, user.campaign_ids) == (Role.VIEWER, None)

@@ -60,6 +60,7 @@ DEFAULTS["surrogate_promotions"] = {
 DEFAULTS["reviews"] = {
     "decision": "confirmed", "evidence": Jsonb({}), "actor": "test", "reason": "looked at the film",
 }  # fmt: skip
+DEFAULTS["audit_events"] = {"actor": "test", "action": "create", "entity": "sample", "entity_id": 1}
 WITHOUT_ID = ("data_values", "previewed_picks", "ranked_candidates")
 
 DEFAULTS["events"] = {"type": "round.closed", "payload": Jsonb({})}

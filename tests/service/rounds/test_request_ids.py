@@ -1,9 +1,5 @@
 """Whoever follows a request in the logs finds the runs that its round asked for later."""
 
-import base64
-import json
-
-import redis
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
@@ -12,7 +8,7 @@ from service.rounds import repository
 from service.rounds.progress import advance_open
 from service.settings import Settings
 from tests.service.rounds.stepping import campaign_with_pool, end_valuation, read
-from tests.support import API
+from tests.support import API, queued_fields, queued_messages
 
 Sessions = sessionmaker[Session]
 
@@ -44,10 +40,8 @@ def test_the_message_names_request_and_round(
     campaign_id = campaign_with_pool(client)
     round_id = start(client, campaign_id, "who-asked-8")
     advance_open(sessions)
-    url = settings.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
-    with redis.Redis.from_url(url) as connection:
-        [message] = [json.loads(body) for body in connection.lrange("gpu", 0, -1)]
-    [run_id], _, _ = json.loads(base64.b64decode(message["body"]))
+    [(_, [run_id])] = queued_messages(settings.broker_url, "gpu")
     assert run_id == read(sessions, round_id).valuation_run_id
     about = {"request_id": "who-asked-8", "round_id": round_id, "campaign_id": campaign_id}
-    assert about.items() <= message["headers"]["about"].items()
+    [fields] = queued_fields(settings.broker_url, "gpu")
+    assert about.items() <= fields.items()

@@ -1,5 +1,6 @@
 """Nothing that was asked for is lost: lapsed and undelivered runs are sent again."""
 
+import json
 from collections.abc import Set
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,12 +15,13 @@ from service.database.engine import unit_of_work
 from service.database.models import ValuationRun
 from service.embedded import EmbeddedEngines
 from service.lifecycles import AttemptOutcome, RunStatus
+from service.logs import JsonLines, LogLine, logged_as
 from service.queue.client import QueueClient
 from service.queue.messages import Message, TaskName
 from service.runs import repository, service
 from service.settings import Settings
 from service.stack import free_port
-from tests.support import add_run, create_campaign, queued_messages
+from tests.support import add_run, create_campaign, queued_fields, queued_messages
 
 Sessions = sessionmaker[Session]
 PAST = datetime.now(UTC) - timedelta(hours=1)
@@ -35,12 +37,12 @@ def campaign_id(client: TestClient) -> int:
     return create_campaign(client)
 
 
-def reap(sessions: Sessions, attempts: int = 3) -> list[str]:
+def reap(sessions: Sessions, attempts: int = 3) -> list[LogLine]:
     with unit_of_work(sessions) as session:
         return service.reap(session, attempts=attempts)
 
 
-def resend(sessions: Sessions, in_broker: Set[Message] = frozenset()) -> list[str]:
+def resend(sessions: Sessions, in_broker: Set[Message] = frozenset()) -> list[LogLine]:
     with unit_of_work(sessions) as session:
         return service.resend(session, grace_s=GRACE_S, in_broker=in_broker)
 
@@ -61,7 +63,7 @@ def lose_worker(sessions: Sessions, run_id: int) -> None:
 
 def test_a_lapsed_run_is_queued_and_sent_again(sessions: Sessions, campaign_id: int, broker_url: str) -> None:
     run_id = add_run(sessions, campaign_id, **RUNNING, lease_expires_at=PAST)
-    assert reap(sessions) == [f"valuation_runs {run_id} lost its worker one: queued"]
+    assert [line.text for line in reap(sessions)] == [f"valuation_runs {run_id} lost its worker one: queued"]
     assert read(sessions, run_id).status is RunStatus.QUEUED
     assert len(resend(sessions)) == 1
     assert queued_messages(broker_url, "gpu") == [("valuation.run", [run_id])]
@@ -167,6 +169,29 @@ def test_a_flushed_broker_loses_nothing_and_a_long_queue_doubles_nothing(
     keep_house(sessions, queue, settings)
     assert queued_messages(settings.broker_url, "gpu") == [("valuation.run", [run_id])]
     queue.close()
+
+
+def test_who_asked_is_known_when_a_run_is_sent_again(
+    sessions: Sessions, campaign_id: int, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The reaper knows nothing of the request: the row does."""
+    lapsed = add_run(sessions, campaign_id, **RUNNING, lease_expires_at=PAST, request_id="who-asked-1")
+    never_sent = add_run(sessions, campaign_id, sent_at=PAST, request_id="who-asked-2")
+    queue = QueueClient(settings.broker_url)
+    caplog.handler.setFormatter(JsonLines([]))
+    with logged_as(request_id="another"):
+        keep_house(sessions, queue, settings)
+    queue.close()
+    asked = {lapsed: "who-asked-1", never_sent: "who-asked-2"}
+    found = queued_fields(settings.broker_url, "gpu")
+    assert {fields["run_id"]: fields["request_id"] for fields in found} == asked
+    lines = [json.loads(line) for line in caplog.text.splitlines()]
+    said = [(line["message"].partition(": ")[0], line["request_id"]) for line in lines if "run_id" in line]
+    assert said == [
+        (f"valuation_runs {lapsed} lost its worker one", "who-asked-1"),
+        (f"valuation_runs {lapsed} waits and no queue holds it", "who-asked-1"),
+        (f"valuation_runs {never_sent} waits and no queue holds it", "who-asked-2"),
+    ]
 
 
 def test_lapsed_runs_are_taken_while_the_broker_is_away(

@@ -1,5 +1,6 @@
 """An upload's way: plan against test, new label definitions, lost workers, races."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from service.database.engine import unit_of_work
 from service.database.models import Upload
 from service.ingest import labels
 from service.lifecycles import UploadStatus
+from service.logs import JsonLines
 from service.runs import heartbeat
 from service.signals import rolc, uncertainty
 from service.uploads import processing, repository
@@ -22,7 +24,17 @@ from service.uploads.processing import process
 from service.uploads.reaping import reap, resend
 from tests.ev5_writer import SPEED_KMH, ev5_files, half_sine_g, usual_curves, zipped
 from tests.service.uploads.uploading import accept, campaign, parsed, read, samples, upload
-from tests.support import API, act, add_samples, assert_problem, move, pointers, propose, queued_messages
+from tests.support import (
+    API,
+    act,
+    add_samples,
+    assert_problem,
+    move,
+    pointers,
+    propose,
+    queued_fields,
+    queued_messages,
+)
 
 PLAN = {"impact_speed_kmh": 56.0, "test_mass_kg": 1650.0, "has_frontal_airbag": True, "belt_type": "3PT"}
 Sessions = sessionmaker[Session]
@@ -249,6 +261,32 @@ def test_an_upload_whose_message_was_lost_is_sent_again(
     change(sessions, upload_id, queued_at=datetime.now(UTC) - timedelta(seconds=15))
     assert resent(sessions) == 1
     assert queued_messages(broker_url, "io") == [("upload.read", [upload_id])] * 2
+
+
+def fields_of_lines(caplog: pytest.LogCaptureFixture, logger: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in caplog.text.splitlines()]
+    return [line for line in lines if line["logger"] == logger]
+
+
+def test_the_request_that_asked_for_a_reading_is_named_after_it_was_sent_again(
+    client: TestClient, sessions: Sessions, broker_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    caplog.handler.setFormatter(JsonLines([]))
+    campaign_id = campaign(client)
+    client.headers["x-request-id"] = "sender-7"
+    upload_id = parsed(client, campaign_id, zipped(ev5_files()))
+    client.headers["x-request-id"] = "relabeller-8"
+    assert relabel(client, campaign_id, "rolc/1").json()["queued"] == 1
+    change(sessions, upload_id, queued_at=datetime.now(UTC) - timedelta(seconds=15))
+    assert resent(sessions) == 1
+    asked = [fields["request_id"] for fields in queued_fields(broker_url, "io")]
+    assert asked == ["sender-7", "relabeller-8", "relabeller-8"]
+    process(sessions, upload_id, client.app.state.settings)
+    lines = fields_of_lines(caplog, "service.uploads.processing")
+    assert [(line["request_id"], line["upload_id"]) for line in lines] == [
+        ("sender-7", upload_id), ("relabeller-8", upload_id),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("attempt", "status"), [(1, "queued"), (3, "failed")])

@@ -1,5 +1,6 @@
 """A run gives signs of life by itself, stops within moments when it is in vain, and outlives its database's outages."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from service.database.engine import unit_of_work
 from service.database.models import ValuationRun
 from service.lifecycles import AttemptOutcome, RunStatus
+from service.logs import JsonLines, logged_as
 from service.runs import heartbeat, repository
 from service.runs import service as runs
 from service.settings import Settings, get_settings
@@ -165,6 +167,23 @@ def test_a_run_that_another_worker_has_is_left_at_once(worker_sessions: Sessions
 
     row = run(worker_sessions, run_id, compute)
     assert (row.status, row.attempt) == (RunStatus.RUNNING, 2)
+
+
+def test_every_line_of_a_run_names_the_request_that_asked_for_it(
+    worker_sessions: Sessions, run_id: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By its row: the message of a run that was sent again may be anybody's."""
+    caplog.set_level("INFO")
+    caplog.handler.setFormatter(JsonLines([]))
+    with unit_of_work(worker_sessions) as session:
+        session.get_one(ValuationRun, run_id).request_id = "who-asked"
+    with logged_as(request_id="reaper"):
+        run(worker_sessions, run_id, lambda _: None)
+    lines = [json.loads(line) for line in caplog.text.splitlines()]
+    found = [
+        (line["request_id"], line["run_id"]) for line in lines if line["logger"] == "worker.tasks.lifecycle"
+    ]
+    assert found == [("who-asked", run_id)] * 2
 
 
 def kill_connections(sessions: Sessions) -> None:

@@ -22,6 +22,8 @@ from service.runs import service as runs
 from service.samples import service as samples
 from service.samples.schemas import OnError
 from service.settings import get_settings
+from tests.crash_files import FORMATS, MAIN_FILE
+from tests.ev5_writer import write_folder
 from tests.support import add_finished_valuation, add_round
 from tests.worker.campaign import CAMPAIGN
 from tests.worker.oracles.solvers import is_alive, settings, write_solver
@@ -132,6 +134,31 @@ def test_a_solver_that_fails_does_so_with_a_reason_and_the_design_is_free(
     surrogate_id = 1
     again = add_round(worker_sessions, row.campaign_id, surrogate_id, [row.sample_id])
     assert read(worker_sessions, Recommendation, again[0]).status is _S.PROPOSED
+
+
+@pytest.mark.parametrize("file_format", ["ev5", "iso_mme", "tdms"])
+def test_curves_of_a_laboratory_s_format_end_as_a_label_or_as_a_reason(
+    worker_sessions: Sessions, solver: Path, tmp_path: Path, file_format: str
+) -> None:
+    files = dict(FORMATS[file_format]())
+    whole = write_folder(tmp_path / "whole", files)
+    files[MAIN_FILE[file_format]] = files[MAIN_FILE[file_format]][:200]
+    cut = write_folder(tmp_path / "cut", files)
+    result = {"reader": file_format, "path": "."}
+    (key,) = approved(worker_sessions, solver, "test", deck=f"test={whole}", result=result)
+    simulation_run(ordered(worker_sessions, key))
+    row = read(worker_sessions, Recommendation, key)
+    sample = read(worker_sessions, Sample, row.sample_id)
+    assert (row.status, sample.label_definition) == (_S.COMPLETED, "rolc/1")
+    assert sample.target == pytest.approx(26.17, abs=0.005)
+    assert sample.label_details["channels"]
+    (key,) = approved(worker_sessions, solver, "test", deck=f"test={cut}", result=result)
+    run_id = ordered(worker_sessions, key)
+    simulation_run(run_id)
+    run, row = read(worker_sessions, SimulationRun, run_id), read(worker_sessions, Recommendation, key)
+    assert (run.status, row.status) == (RunStatus.FAILED, _S.FAILED)
+    assert (run.error_code, run.error_message) == ("invalid_file", reason_of(worker_sessions, key))
+    assert MAIN_FILE[file_format] in run.error_message
 
 
 def test_only_a_lost_worker_is_a_reason_to_run_again(worker_sessions: Sessions, solver: Path) -> None:

@@ -20,7 +20,7 @@ from tests.service.accounts.oidc.conftest import (
     callback,
     sign_in,
 )
-from tests.service.admin.html import soup_of
+from tests.service.admin.html import soup_of, text_of
 from tests.support import API
 
 NAME = "a.meier@cars.example"
@@ -146,6 +146,20 @@ def test_linking_takes_known_users_once_and_makes_none(open_app: Open, provider:
     provider.person["sub"] = "subject-2"
     assert_refused(browser, sign_in(browser))
     assert [user.subject for user in users(browser)] == ["subject-1"]
+
+
+def test_administrators_see_who_is_linked(open_app: Open, provider: OidcProvider) -> None:
+    browser = open_app(oidc_users="link")
+    document = {"name": NAME, "role": "admin", "password": PASSWORD}
+    made = browser.post(f"{API}/users", json=document, headers=ADMIN).json()
+    assert (made["has_password"], made["issuer"]) == (True, None)
+    provider.person["groups"] = ["crash-admins"]
+    assert sign_in(browser).status_code == 303
+    shown = browser.get(f"{API}/users/{made['id']}").json()
+    assert (shown["has_password"], shown["issuer"]) == (True, provider.url)
+    assert "subject-1" not in str(shown)
+    row = soup_of(browser, "/users").select_one(f"#user-{made['id']}")
+    assert "password or OpenID at 127.0.0.1" in text_of(row)
 
 
 def test_who_is_deactivated_here_stays_out(browser: TestClient) -> None:
