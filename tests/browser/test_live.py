@@ -139,7 +139,9 @@ def test_a_form_is_sent_once(watched: Watched, rows: Rows) -> None:
 
 
 def strictly(route: Route) -> None:
-    if not route.request.is_navigation_request():  # parts of the page, renewed: one may be on its way at the end
+    if (
+        not route.request.is_navigation_request()
+    ):  # parts of the page, renewed: one may be on its way at the end
         route.continue_()
         return
     answer = route.fetch()

@@ -34,13 +34,23 @@ PAGES = ["", "/recommendations", "/data-values", "/ledger", "/backtests", "/runs
 @pytest.mark.parametrize("page", PAGES)
 def test_everything_a_page_loads_is_our_own_and_there(dashboard: TestClient, rows: Rows, page: str) -> None:
     soup = soup_of(dashboard, f"/campaigns/{rows.campaign_id}{page}")
-    addresses = [tag["src"] for tag in soup.select("script[src]")] + [
-        tag["href"] for tag in soup.select("link")
-    ]
+    addresses = [tag["src"] for tag in soup.select("script[src]")]
+    addresses += [tag["data-library"] for tag in soup.select("script[data-library]")]
+    addresses += [tag["href"] for tag in soup.select("link")]
     assert len(addresses) >= 4
     for address in addresses:
         assert address.startswith("/static/")
         assert dashboard.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_echarts_is_named_only_where_a_chart_stands_and_keeps_no_page_waiting(
+    dashboard: TestClient, rows: Rows, page: str
+) -> None:
+    soup = soup_of(dashboard, f"/campaigns/{rows.campaign_id}{page}")
+    assert not soup.select("script[src*=echarts]")
+    may_draw = {"", "/data-values", "/ledger"}
+    assert bool(soup.select("script[data-library*=echarts]")) == (page in may_draw)
 
 
 @pytest.mark.parametrize("page", PAGES)
