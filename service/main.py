@@ -46,6 +46,7 @@ from service.queue.mailbox import Mailbox
 from service.replays.routes import router as replays
 from service.reviews.routes import router as reviews
 from service.rounds.routes import router as rounds
+from service.run_logs.routes import router as run_logs
 from service.samples.routes import router as samples
 from service.schedules.routes import router as schedules
 from service.scopes import as_secured
@@ -117,6 +118,7 @@ def _api() -> APIRouter:
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
         rounds, reviews, schedules, events, webhooks, accounts, scores, predictions, exports, audit, maps, injections,
+        run_logs,
     ):  # fmt: skip
         api.include_router(router)
     api.add_api_route("/openapi.json", _document, include_in_schema=False)
