@@ -22,7 +22,7 @@ POLL_S = 0.2
 # How long a solver may take to write down its state after SIGTERM; nobody waits for one that is cancelled: its
 # result is not wanted any more, and a cancellation is done within 2 s, of which the run's heartbeat takes up to 0.7 s.
 STOP_GRACE_S = 10.0
-CANCEL_GRACE_S = 0.7
+CANCEL_GRACE_S = 0.5
 SIGNAL_BASE = 128
 
 
@@ -61,7 +61,7 @@ def run_command(
         environment: all that it sees of the environment.
         limits: see there.
         alive: called every 0.2 s with the seconds that it runs; what it raises stops the command: SIGTERM to its
-            whole group, SIGKILL 0.7 s later.
+            whole group, SIGKILL 0.5 s later.
         hear: told each line that it writes, from another thread.
 
     Raises:

@@ -13,15 +13,17 @@ from service.imports.schemas import ImportRead
 from service.runs.schemas import RunRead
 
 OtherRun = Backtest | Replay | SimulationRun | ImportRun
-# A simulation ends by its recommendation: abandoning that is a decision about money, taken there.
-NOT_CANCELLED_HERE = SimulationRun
+CANCELS_RECOMMENDATION = (
+    "Its solver is stopped at once, and recommendation {id} fails with it: a round goes on without its result, the "
+    "design may be proposed again, and it counts as paid for."
+)
 
 
 def other_run_line(run: OtherRun) -> RunLine:
     """The line of `run`."""
     path = KINDS[type(run)][1]
     schema = ImportRead if isinstance(run, ImportRun) else RunRead
-    may_cancel = not (run.status.is_terminal or run.cancel_requested or isinstance(run, NOT_CANCELLED_HERE))
+    may_cancel = not (run.status.is_terminal or run.cancel_requested)
     return RunLine(
         key=key_of(run),
         id=run.id,
@@ -40,7 +42,13 @@ def other_run_line(run: OtherRun) -> RunLine:
         error=run.error_message,
         cancel_url=f"/{path}/{run.id}/cancel" if may_cancel else None,
         is_cancelling=run.cancel_requested and not run.status.is_terminal,
+        url=f"/{path}/{run.id}",
+        cancel_text=_cancel_text(run),
     )
+
+
+def _cancel_text(run: OtherRun) -> str:
+    return CANCELS_RECOMMENDATION.format(id=run.recommendation_id) if isinstance(run, SimulationRun) else ""
 
 
 def _duration_s(run: OtherRun) -> float | None:

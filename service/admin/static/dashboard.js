@@ -3,11 +3,20 @@
 "use strict";
 
 const momentFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+// Of a line in a log: to the second, the day only where it is not today.
+const clockFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+function formatOf(element, moment) {
+  if (element.dataset.clock === undefined) return momentFormat;
+  return moment.toDateString() === new Date().toDateString() ? clockFormat : dayFormat;
+}
 
 function localiseTimes(root) {
   for (const element of root.querySelectorAll("time[datetime]")) {
     element.title = element.dateTime;
-    element.textContent = momentFormat.format(new Date(element.dateTime));
+    const moment = new Date(element.dateTime);
+    element.textContent = formatOf(element, moment).format(moment);
   }
 }
 
