@@ -39,7 +39,7 @@ class RunLogContext(Context):
         earlier_url: where the lines before these are; None when these are the first, or follow what is shown.
         newer_url: where the lines after these come; None when nothing comes, or these stand before what is shown.
         has_more: whether newer ones are there already.
-        is_over: whether the log is complete with these lines.
+        closing: what stands below the last line, once nothing comes any more; else empty.
     """
 
     template: ClassVar[str] = "run_log.html"
@@ -47,7 +47,7 @@ class RunLogContext(Context):
     earlier_url: str | None
     newer_url: str | None
     has_more: bool
-    is_over: bool
+    closing: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class RunContext(RunStateContext, RunLogContext):
         earlier_url: where the lines before these are; None when these are the first.
         newer_url: where the lines after these come; None when nothing comes.
         has_more: whether newer ones are there already.
-        is_over: whether the log is complete with these lines.
+        closing: what stands below the last line, once nothing comes any more; else empty.
         frame: the layout's needs.
         about: name and address of what the run is about.
         keep_days: after how many days lines are deleted.

@@ -37,7 +37,9 @@ def other_run_line(run: OtherRun) -> RunLine:
         attempt=run.attempt,
         requested_by=run.requested_by,
         created_at=run.created_at,
-        settings=_settings(run.configuration, run.seed),
+        settings=_simulated(run)
+        if isinstance(run, SimulationRun)
+        else _settings(run.configuration, run.seed),
         result="",
         error=run.error_message,
         cancel_url=f"/{path}/{run.id}/cancel" if may_cancel else None,
@@ -55,6 +57,15 @@ def _duration_s(run: OtherRun) -> float | None:
     if run.started_at is None:
         return None
     return ((run.finished_at or datetime.now(UTC)) - run.started_at).total_seconds()
+
+
+def _simulated(run: SimulationRun) -> str:
+    """The design and what runs it; the rest of the oracle's settings stands with the source."""
+    configuration = run.configuration
+    command = (configuration.get("oracle_settings") or {}).get("command", [])
+    design = configuration.get("planned_features", {})
+    features = [f"{words(name)} {_text(value)}" for name, value in design.items() if value is not None]
+    return ", ".join([" ".join([words(configuration["oracle"]), *command]), *features])
 
 
 def _settings(configuration: dict[str, Any], seed: int) -> str:

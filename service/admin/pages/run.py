@@ -103,12 +103,13 @@ def _newest(session: SessionDep, run: AnyRun) -> Mapping[str, Any]:
 
 def _after(session: SessionDep, run: AnyRun, after: int) -> dict[str, Any]:
     found = run_logs.read_after(session, run, after=after, limit=SHOWN)
+    closing = "End of the log." if found.next_after else "Nothing is kept of what it said."
     return {
         "lines": found.lines,
         "earlier_url": None,
         "newer_url": None if found.is_complete else f"{address_of(run)}/log?after={found.next_after}",
         "has_more": found.has_more,
-        "is_over": found.is_complete,
+        "closing": closing if found.is_complete else "",
     }
 
 
@@ -119,7 +120,7 @@ def _before(session: SessionDep, run: AnyRun, before: int) -> dict[str, Any]:
         "earlier_url": f"{address_of(run)}/log/earlier?before={lines[0].id}" if has_earlier else None,
         "newer_url": None,
         "has_more": False,
-        "is_over": False,
+        "closing": "",
     }
 
 

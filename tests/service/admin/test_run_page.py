@@ -67,7 +67,7 @@ def test_a_run_tells_where_it_stands_and_what_it_says(
     assert (log["role"], log["tabindex"]) == ("log", "0")
     assert said(log) == ["epoch 1 of 300", "warning a row is <b>odd</b>"]
     assert log.select_one(".earlier") is None
-    assert text_of(log.select_one(".who")) == "attempt 2 worker"
+    assert text_of(log.select_one(".who")) == "worker 2"
     newer = log.select_one(".newer")
     assert newer["hx-trigger"] == "every 1s"
     say(store, run_id, "epoch 2 of 300")
