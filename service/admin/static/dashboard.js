@@ -13,7 +13,7 @@ function formatOf(element, moment) {
 }
 
 function localiseTimes(root) {
-  for (const element of root.querySelectorAll("time[datetime]")) {
+  for (const element of root.querySelectorAll("time[datetime]:not([title])")) { // the title says that it is done
     element.title = element.dateTime;
     const moment = new Date(element.dateTime);
     element.textContent = formatOf(element, moment).format(moment);
@@ -97,7 +97,8 @@ document.addEventListener("DOMContentLoaded", () => {
   armConfirmations(document);
   document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 });
+// At once, before the new part is painted: `htmx:load` comes later, and the times would flicker.
+for (const swapped of ["htmx:afterSwap", "htmx:oobAfterSwap"]) document.addEventListener(swapped, () => localiseTimes(document));
 document.addEventListener("htmx:load", (event) => {
-  localiseTimes(event.target);
   armConfirmations(event.target);
 });
