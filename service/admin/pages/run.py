@@ -69,7 +69,7 @@ def _log_of(kind: type[AnyRun]) -> Answer:
 
 
 def _earlier_log_of(kind: type[AnyRun]) -> Answer:
-    def show_earlier_run_log(run_id: int, session: SessionDep, before: Place) -> HTMLResponse:
+    def show_earlier_run_log(run_id: int, session: SessionDep, before: Place = LARGEST_ID) -> HTMLResponse:
         return fragment(RunLogContext(**_before(session, all_runs.get(session, kind, run_id), before)))
 
     return show_earlier_run_log
