@@ -26,6 +26,7 @@ from service.processes import service as processes
 from service.processes.signs import say_farewell
 from service.queue.client import QueueClient, send_after_commit
 from service.rounds import progress
+from service.run_logs import service as run_logs
 from service.runs import service as runs
 from service.schedules import firing
 from service.settings import Settings
@@ -140,6 +141,7 @@ def tick(sessions: sessionmaker[Session], settings: Settings) -> None:
         events.prune(session, now=now, keep_days=keep_days)
         delivery.prune(session, now=now, keep_days=keep_days)
         processes.forget_silent(session)
+        run_logs.prune(session, now=now, keep_days=settings.run_log_retention_days)
         dry_runs.prune(session, now=now)
         valuations.prune_artefacts(session, now=now, keep_days=settings.artefact_retention_days)
     if fired or steps:

@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -75,6 +75,11 @@ class _Lines(logging.Formatter):
         line = _PASSWORD_IN_URL.sub(rf"\1{HIDDEN}@", line)
         line = _CREDENTIALS.sub(rf"\1\2{HIDDEN}", line)
         return _NAMED_SECRET.sub(rf"\1{HIDDEN}", line)
+
+
+def hider(settings: Settings) -> Callable[[str], str]:
+    """Takes out of a text the secrets of the settings and what looks like one."""
+    return _Lines(settings.secrets()).hide
 
 
 class JsonLines(_Lines):

@@ -46,6 +46,7 @@ from service.replays.routes import router as replays
 from service.reviews.routes import router as reviews
 from service.rounds.routes import router as rounds
 from service.routing import API, NounRouter
+from service.run_logs.routes import router as run_logs
 from service.samples.routes import router as samples
 from service.schedules.routes import router as schedules
 from service.scopes import as_secured
@@ -121,7 +122,7 @@ def _install_api(app: FastAPI) -> None:
     for router in (
         campaigns, feature_schemas, samples, uploads, imports, valuations, backtests, acquisitions, replays, ledger,
         rounds, reviews, schedules, events, webhooks, keys, users, me, scores, predictions, exports, audit, maps,
-        injections, document,
+        injections, run_logs, document,
     ):  # fmt: skip
         # What any route may answer; the others stand at the routes.
         answers = responses(400, 401, 403, 422, 503)

@@ -119,6 +119,7 @@ class Settings(OidcSettings):
     event_retention_days: int = Field(
         30, ge=1, description="Events and ended webhook deliveries are deleted then."
     )
+    run_log_retention_days: int = Field(30, ge=1, description="Lines of the logs of runs are deleted then.")
     artefact_retention_days: int = Field(
         90, ge=1, description="Networks of surrogates that nothing refers to are deleted then."
     )

@@ -162,6 +162,21 @@ class Oracle(StrEnum):
     COMMAND = "command"
 
 
+class LogLevel(StrEnum):
+    """How grave a line of a run's log is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogSpeaker(StrEnum):
+    """Who wrote a line of a run's log: the worker that has the run in hand, or the solver that it runs."""
+
+    WORKER = "worker"
+    SOLVER = "solver"
+
+
 class Evidence(StrEnum):
     """Backtest of the strategy against random on the campaign's own data."""
 

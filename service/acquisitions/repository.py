@@ -16,6 +16,7 @@ from service.database.models import (
     RankedCandidate,
     Recommendation,
     RecommendationChange,
+    RunLogLine,
     Sample,
     SimulationRun,
     Source,
@@ -267,6 +268,12 @@ def open_simulation(session: Session, recommendation_id: int) -> SimulationRun |
     return session.scalars(locked).one_or_none()
 
 
+def lock_simulation(session: Session, run_id: int) -> SimulationRun:
+    """A simulation that is there, locked, as it stands now."""
+    statement = select(SimulationRun).where(SimulationRun.id == run_id).with_for_update()
+    return session.scalars(statement.execution_options(populate_existing=True)).one()
+
+
 def simulations_of(session: Session, recommendation_id: int) -> Sequence[SimulationRun]:
     """Every simulation of a recommendation, oldest first."""
     statement = select(SimulationRun).where(SimulationRun.recommendation_id == recommendation_id)
@@ -325,6 +332,11 @@ def delete_dry_runs(session: Session, moment: datetime) -> int:
     )
     ids = session.scalars(old).all()
     if ids:
+        session.execute(
+            delete(RunLogLine).where(
+                RunLogLine.run_kind == AcquisitionRound.__tablename__, RunLogLine.run_id.in_(ids)
+            )
+        )
         session.execute(delete(PreviewedPick).where(PreviewedPick.round_id.in_(ids)))
         session.execute(delete(RankedCandidate).where(RankedCandidate.round_id.in_(ids)))
         session.execute(delete(AcquisitionRound).where(AcquisitionRound.id.in_(ids)))

@@ -222,6 +222,24 @@ def list_simulation_runs(recommendation_id: int, session: SessionDep) -> list[Si
     return simulations.read_all(session, recommendation_id)
 
 
+@router.get("/simulation-runs/{run_id}", responses=responses(404))
+def read_simulation_run(run_id: int, session: SessionDep, response: Response) -> SimulationRunRead:
+    """Status, progress, reason and attempts of one simulation."""
+    run = simulations.read(session, simulations.get(session, run_id))
+    if not run.status.is_terminal:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return run
+
+
+@router.post("/simulation-runs/{run_id}:cancel", responses=responses(404, 409))
+def cancel_simulation_run(run_id: int, session: SessionDep, principal: Principal) -> SimulationRunRead:
+    """Stop a simulation: at once while it waits, within 2 s, with its solver, while it runs.
+
+    Its recommendation fails: the design may be proposed again, and counts as paid for.
+    """
+    return simulations.read(session, simulations.cancel(session, run_id, actor=principal.name))
+
+
 def _change(
     session: SessionDep,
     recommendation_id: int,

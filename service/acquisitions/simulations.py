@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WANTED = frozenset({RecommendationStatus.ORDERED, RecommendationStatus.RUNNING})
 ACTORS = {Oracle.OCCUPANT_MODEL: "occupant-model", Oracle.COMMAND: "solver"}
 HOUSEKEEPER = "housekeeping"
+CANCELLED = "its simulation was cancelled"
 
 
 def simulate(session: Session, recommendation_id: int, *, actor: str) -> Recommendation:
@@ -76,10 +77,39 @@ def read_all(session: Session, recommendation_id: int) -> list[SimulationRunRead
         NotFoundError: if there is no such recommendation.
     """
     service.get_recommendation(session, recommendation_id)
-    return [_read(session, run) for run in repository.simulations_of(session, recommendation_id)]
+    return [read(session, run) for run in repository.simulations_of(session, recommendation_id)]
 
 
-def _read(session: Session, run: SimulationRun) -> SimulationRunRead:
+def get(session: Session, run_id: int) -> SimulationRun:
+    """The simulation run.
+
+    Raises:
+        NotFoundError: if there is none with this id.
+    """
+    return runs.get(session, SimulationRun, run_id)
+
+
+def cancel(session: Session, run_id: int, *, actor: str) -> SimulationRun:
+    """Stop a simulation: at once while it waits, within 2 s, with its solver, while it runs.
+
+    Its recommendation fails with it: nobody waits for a result any more, a round goes on without it, and the design
+    may be proposed again. As every acquisition that gave no result, it counts as paid for.
+
+    Raises:
+        NotFoundError: if there is none with this id.
+        ConflictError: if it has ended already.
+    """
+    found = get(session, run_id)
+    row = _locked(session, found)
+    run = repository.lock_simulation(session, found.id)
+    if row.status in WANTED and not run.status.is_terminal:  # what ends the recommendation stops its run
+        service.change(session, row.id, RecommendationStatus.FAILED, actor=actor, reason=CANCELLED)
+    else:
+        runs.cancel(session, run, actor=actor)
+    return run
+
+
+def read(session: Session, run: SimulationRun) -> SimulationRunRead:
     names = SimulationRunRead.model_fields.keys() & SimulationRun.__mapper__.column_attrs.keys()
     columns = {name: getattr(run, name) for name in names}
     attempts = [AttemptRead.model_validate(line) for line in runs.history(session, run)]
@@ -124,8 +154,8 @@ def complete(session: Session, run: SimulationRun, completion: Completion) -> No
 
 def fail(session: Session, run: SimulationRun, code: str, reason: str) -> None:
     """No label; the design may be proposed again."""
-    _locked(session, run)
-    if runs_repository.finish(
+    row = _locked(session, run)
+    has_ended = runs_repository.finish(
         session,
         SimulationRun,
         run,
@@ -133,7 +163,8 @@ def fail(session: Session, run: SimulationRun, code: str, reason: str) -> None:
         error_code=code,
         error_message=reason[:2000],
         progress_message="failed",
-    ):
+    )
+    if has_ended and row.status in WANTED:  # else somebody has decided meanwhile
         _fail_recommendation(session, run, reason, actor=actor_of(run))
 
 

@@ -7,11 +7,11 @@ from fastapi.responses import RedirectResponse
 
 from service.admin.attempts import attempt
 from service.admin.forms import FormDep, parse_document
+from service.admin.pages.round_start import configuration_of
 from service.campaigns import service as campaigns
 from service.campaigns.schemas import StopRule
 from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep, requires
 from service.rounds import service as rounds
-from service.rounds.schemas import RoundConfiguration
 from service.vocabulary import Scope
 
 router = APIRouter(route_class=GuardedRoute)
@@ -19,11 +19,13 @@ RULE_FIELDS = ("target_error", "value_per_unit")
 
 
 @router.post("/campaigns/{campaign_id:int}/rounds")
-def start_round(campaign: CampaignDep, session: SessionDep, principal: Principal) -> RedirectResponse:
-    """A round with the defaults: people decide about everything."""
+def start_round(
+    campaign: CampaignDep, form: FormDep, session: SessionDep, principal: Principal
+) -> RedirectResponse:
+    """A round as the form says: people decide about everything."""
 
     def change() -> str:
-        rounds.start(session, campaign, RoundConfiguration(), actor=principal.name)
+        rounds.start(session, campaign, configuration_of(form), actor=principal.name)
         return "The round is started: it values the samples, ranks the candidates, and proposes a batch."
 
     return attempt(session, _overview(campaign.id), change)

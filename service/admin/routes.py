@@ -29,6 +29,7 @@ from service.admin.pages import (
     recommendations,
     review_decisions,
     reviews,
+    run,
     run_attempts,
     runs,
     sample,
@@ -52,9 +53,9 @@ def install(app: FastAPI) -> None:
     pages = APIRouter(dependencies=[Depends(principal_of), Depends(note_position)], include_in_schema=False)
     for module in (
         wizard, campaigns, overview, recommendations, recommendation, pool_map, wishes, what_if, data_values, sample,
-        reviews, review_decisions, surrogate, ledger, backtests, runs, run_attempts, actions, decisions, round_actions,
-        backtest_actions, users, keys, audit, sources, schedules, schedule_actions, webhooks, uploads, upload,
-        workers, run_actions,
+        reviews, review_decisions, surrogate, ledger, backtests, runs, run, run_attempts, actions, decisions,
+        round_actions, backtest_actions, users, keys, audit, sources, schedules, schedule_actions, webhooks,
+        uploads, upload, workers, run_actions,
     ):  # fmt: skip
         pages.include_router(module.router)
     pages.include_router(login.signed_in_router)

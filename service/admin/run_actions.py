@@ -1,4 +1,4 @@
-"""Cancel replays, and ask for a run again with the same settings and seed."""
+"""Cancel replays and simulations, and ask for a run again with the same settings and seed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
 
 from service.acquisitions import service as acquisitions
+from service.acquisitions import simulations
 from service.acquisitions.schemas import AcquisitionRequest
 from service.admin.attempts import attempt
 from service.admin.forms import parse_document
@@ -38,6 +39,19 @@ def cancel_replay(replay_id: int, session: SessionDep, principal: Principal) -> 
         return f"Replay {replay.id} is being cancelled."
 
     return attempt(session, runs_url(replay.campaign_id), change)
+
+
+@router.post("/simulation-runs/{run_id:int}/cancel")
+def cancel_simulation_run(run_id: int, session: SessionDep, principal: Principal) -> RedirectResponse:
+    run = simulations.get(session, run_id)
+
+    def change() -> str:
+        simulations.cancel(session, run.id, actor=principal.name)
+        return (
+            f"Simulation {run.id} is being cancelled, and recommendation {run.recommendation_id} has failed."
+        )
+
+    return attempt(session, f"/simulation-runs/{run.id}", change)
 
 
 @router.post("/valuation-runs/{run_id:int}/retry")

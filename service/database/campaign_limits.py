@@ -25,10 +25,11 @@ from service.errors import ForbiddenError
 # Execution option of statements that keep the outbox of all campaigns in order, whoever asks.
 ALL_CAMPAIGNS = {"crashscout_all_campaigns": True}
 _KEY = "campaign_ids"
-# Tables of no campaign. Attempts and checkpoints name their run by kind and number: they are read through the run.
+# Tables of no campaign. Attempts, checkpoints and log lines name their run by kind and number: they are read
+# through the run.
 UNLIMITED = frozenset({
     "users", "user_sessions", "api_keys", "login_attempts", "processes", "run_attempts", "run_checkpoints",
-    "stored_answers",
+    "run_log_lines", "stored_answers",
 })  # fmt: skip
 
 

@@ -65,6 +65,10 @@ def find(session: Session, kind: type[Run], campaign_id: int, run_id: int) -> Ru
     return session.scalars(statement).one_or_none()
 
 
+def get(session: Session, kind: type[Run], run_id: int) -> Run | None:
+    return session.scalars(select(kind).where(kind.id == run_id)).one_or_none()
+
+
 def queued_ids(session: Session, kind: type[Run]) -> list[tuple[datetime, int]]:
     """(when it was asked for, id) of the queued runs of a kind that exist for who asks."""
     statement = select(kind.created_at, kind.id).where(kind.status == RunStatus.QUEUED)

@@ -15,7 +15,7 @@ from service.database.models import (
     SimulationRun,
     ValuationRun,
 )
-from service.errors import ConflictError
+from service.errors import ConflictError, NotFoundError
 from service.lifecycles import AttemptOutcome, RunStatus
 from service.logs import LogLine, logged_as
 from service.queue.client import enqueue
@@ -109,6 +109,18 @@ def find(
 ) -> repository.Run | None:
     """A run of the campaign; None when the campaign has none of that kind and id."""
     return repository.find(session, kind, campaign_id, run_id)
+
+
+def get(session: Session, kind: type[repository.Run], run_id: int) -> repository.Run:
+    """A run of any campaign that exists for who asks.
+
+    Raises:
+        NotFoundError: if there is none of that kind with this id.
+    """
+    run = repository.get(session, kind, run_id)
+    if run is None:
+        raise NotFoundError(f"There is no such run: {kind.__tablename__} {run_id}.")
+    return run
 
 
 def queue_places(session: Session) -> dict[tuple[type[AnyRun], int], tuple[Queue, int]]:

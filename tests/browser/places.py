@@ -39,6 +39,7 @@ PLACES: dict[str, Path] = {
     "backtests": lambda demo: f"{demo.path}/backtests",
     "backtest": lambda demo: f"{demo.path}/backtests/{demo.backtest_id}",
     "runs": lambda demo: f"{demo.path}/runs",
+    "run": lambda demo: f"/valuation-runs/{demo.valuation_run_id}",
     "workers": lambda demo: "/workers",
     "uploads": lambda demo: f"{demo.path}/uploads",
     "settings": lambda demo: f"{demo.path}/settings",

@@ -42,12 +42,17 @@ class Order:
     allowed: Sequence[Path]
 
 
-def solve(order: Order, alive: Callable[[float], None]) -> Completion:
+def _unheard(_line: str) -> None:
+    """Nobody listens: the log is in its file."""
+
+
+def solve(order: Order, alive: Callable[[float], None], hear: Callable[[str], None] = _unheard) -> Completion:
     """Run the solver and read its label.
 
     Args:
         order: see there.
         alive: called every 0.2 s with the seconds of the run; what it raises stops the solver.
+        hear: told each line that the solver writes, from another thread.
 
     Returns:
         The label; `label_details.solver` says where the run's files and its log are.
@@ -62,7 +67,7 @@ def solve(order: Order, alive: Callable[[float], None]) -> Completion:
         raise SolverError("forbidden", message)
     command = _prepared(order)
     with _readable_errors():
-        ended = run_command(command, order.folder, _environment(oracle), _limits(oracle), alive)
+        ended = run_command(command, order.folder, _environment(oracle), _limits(oracle), alive, hear)
     if ended.status not in oracle.exit_codes:
         raise SolverError("exit_code", explain_status(ended))
     with _readable_errors():

@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 _CHUNK = 2**16
+_LINE_ENDS = re.compile(rb"[\r\n]+")
+LONGEST_LINE = 2000  # bytes; a longer one is heard in pieces
 # A process that the solver left behind may hold its output open.
 LONGEST_DRAIN_S = 5.0
+
+
+class Lines:
+    """Bytes as they come, told on line by line; empty lines are passed over."""
+
+    def __init__(self, hear: Callable[[str], None]) -> None:
+        self._hear = hear
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> None:
+        *whole, self._rest = _LINE_ENDS.split(self._rest + chunk)
+        for line in whole:
+            self._tell(line)
+        while len(self._rest) > LONGEST_LINE:
+            self._tell(self._rest[:LONGEST_LINE])
+            self._rest = self._rest[LONGEST_LINE:]
+
+    def end(self) -> None:
+        self._tell(self._rest)
+        self._rest = b""
+
+    def _tell(self, line: bytes) -> None:
+        if text := line[:LONGEST_LINE].decode(errors="replace").rstrip():
+            self._hear(text)
 
 
 class SolverLog:
     """Reads a pipe to its end into a file of at most about `most` bytes; what is cut stands in its middle.
 
-    Memory: half of `most`.
+    Each line is also told to `hear`, from a thread of its own. Memory: half of `most`.
     """
 
-    def __init__(self, pipe: IO[bytes], path: Path, most: int) -> None:
+    def __init__(self, pipe: IO[bytes], path: Path, most: int, hear: Callable[[str], None]) -> None:
         self.cut_bytes = 0
+        self._lines = Lines(hear)
         self._pipe = pipe
         self._path = path
         self._half = most // 2
@@ -48,10 +77,12 @@ class SolverLog:
         with self._pipe, self._path.open("wb", buffering=0) as file:
             room = self._half
             while chunk := os.read(self._pipe.fileno(), _CHUNK):
+                self._lines.feed(chunk)
                 file.write(chunk[:room])
                 if len(chunk) > room:
                     self._keep(chunk[room:])
                 room = max(0, room - len(chunk))
+            self._lines.end()
             if self.cut_bytes:
                 file.write(f"\n[... {self.cut_bytes:,} bytes were cut ...]\n".encode())
             file.writelines(self._tail)

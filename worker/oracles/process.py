@@ -19,8 +19,10 @@ from worker.oracles.log import SolverLog
 
 LOG_NAME = "solver.log"
 POLL_S = 0.2
-# How long a solver may take to write down its state after SIGTERM.
+# How long a solver may take to write down its state after SIGTERM; nobody waits for one that is cancelled: its
+# result is not wanted any more, and a cancellation is done within 2 s, of which the run's heartbeat takes up to 0.7 s.
 STOP_GRACE_S = 10.0
+CANCEL_GRACE_S = 0.5
 SIGNAL_BASE = 128
 
 
@@ -49,6 +51,7 @@ def run_command(
     environment: Mapping[str, str],
     limits: Limits,
     alive: Callable[[float], None],
+    hear: Callable[[str], None],
 ) -> Ended:
     """Run a command without a shell in `folder`, its output in `folder/solver.log`.
 
@@ -57,19 +60,22 @@ def run_command(
         folder: its working folder.
         environment: all that it sees of the environment.
         limits: see there.
-        alive: called every 0.2 s with the seconds that it runs; what it raises stops the command.
+        alive: called every 0.2 s with the seconds that it runs; what it raises stops the command: SIGTERM to its
+            whole group, SIGKILL 0.5 s later.
+        hear: told each line that it writes, from another thread.
 
     Raises:
         SolverError: `timeout` when it had to be stopped: SIGTERM to its whole group, SIGKILL 10 s later.
     """
-    started = time.monotonic()
+    started, grace_s = time.monotonic(), CANCEL_GRACE_S
     process = _start(command, folder, environment, limits)
     assert process.stdout is not None
-    with SolverLog(process.stdout, folder / LOG_NAME, limits.log_bytes) as log:
+    with SolverLog(process.stdout, folder / LOG_NAME, limits.log_bytes, hear) as log:
         try:
             in_time = _wait(process, started, limits.timeout_s, alive)
+            grace_s = STOP_GRACE_S
         finally:
-            _stop(process)
+            _stop(process, grace_s)
     duration_s = time.monotonic() - started
     if not in_time:
         message = (
@@ -128,12 +134,12 @@ def _wait(
             return True
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], grace_s: float) -> None:
     """End whatever is left of the group: the command itself, or what it has left behind."""
     if process.poll() is None:
         _signal(process, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):  # what does not listen is killed below
-            process.wait(STOP_GRACE_S)
+            process.wait(grace_s)
     _signal(process, signal.SIGKILL)
     process.wait()
     assert process.stdin is not None

@@ -25,14 +25,16 @@ from service.database.models import (
 )
 from service.errors import CrashscoutError
 from service.lifecycles import RunStatus
-from service.logs import logged_as
+from service.logs import hider, logged_as
 from service.rounds import repository as rounds
 from service.runs import repository as runs
 from service.runs import service as runs_service
 from service.runs.heartbeat import Heartbeat
 from service.settings import Settings
+from service.vocabulary import LogLevel
 from worker.acquisition.errors import AcquisitionError
 from worker.lossval.errors import LossValError
+from worker.tasks.run_log import RunLog, listening
 
 logger = logging.getLogger(__name__)
 AnyRun = ValuationRun | AcquisitionRound | ImportRun | Backtest | Replay | SimulationRun
@@ -55,11 +57,13 @@ class ActiveRun:
     """A claimed run: the algorithm reports to it and never sees a session.
 
     The heartbeat writes what was reported last, extends the lease, and learns of a cancellation or a loss; the
-    computation learns of these at its next report, and in an `interruptible` block at once.
+    computation learns of these at its next report, and in an `interruptible` block at once. What is said to `log`
+    is stored with the signs of life.
     """
 
-    def __init__(self, sessions: sessionmaker[Session], run: AnyRun, lease_s: int) -> None:
+    def __init__(self, sessions: sessionmaker[Session], run: AnyRun, lease_s: int, log: RunLog) -> None:
         self.row = run
+        self.log = log
         self._sessions = sessions
         self._lease_s = lease_s
         self._said = (run.progress, run.progress_message)
@@ -82,6 +86,8 @@ class ActiveRun:
                 message=message,
                 lease_s=self._lease_s,
             )
+            forget = self.log.store(session, self.row)
+        forget()
         if cancel is None:
             self._verdict = RunLostError
         elif cancel:
@@ -129,11 +135,13 @@ class ActiveRun:
     def report(self, progress: float, message: str) -> None:
         """Say where the computation stands; raises when the run was cancelled or lost. Costs nothing."""
         self._said = (min(max(progress, 0.0), 1.0), message[:400])
+        self.log.progress(message)
         self.check()
 
     def end(self, status: RunStatus, message: str, *, code: str | None = None) -> None:
         """Close the row without a result."""
         failed = status is RunStatus.FAILED
+        self.log.say(message, LogLevel.ERROR if failed else LogLevel.WARNING)
         with self.transaction() as session:
             runs.finish(
                 session,
@@ -144,6 +152,15 @@ class ActiveRun:
                 error_code=code if failed else None,
                 error_message=message[:LONGEST_MESSAGE] if failed else None,
             )
+
+    def store_last_words(self) -> None:
+        """What was said since the last sign of life; a log that cannot be stored fails nothing."""
+        try:
+            with self.transaction() as session:
+                forget = self.log.store(session, self.row, is_last=True)
+            forget()
+        except SQLAlchemyError as error:
+            logger.warning("the last lines of the run's log are lost: %s", error)
 
     def give_up(self, attempts: int, reason: str) -> None:
         """End the attempt as lost, so that another one follows."""
@@ -188,16 +205,21 @@ def execute(
         return
     # A run whose row names no round may still have a message that does.
     with logged_as(**runs_service.about(claimed), **({"round_id": round_id} if round_id else {})):
-        _carry_out(ActiveRun(sessions, claimed, settings.run_lease_s), compute, settings)
+        log = RunLog(hider(settings))
+        run = ActiveRun(sessions, claimed, settings.run_lease_s, log)
+        with listening(log, claimed):
+            _carry_out(run, compute, settings)
 
 
 def _carry_out(run: ActiveRun, compute: Callable[[ActiveRun], None], settings: Settings) -> None:
     kind, run_id = run.row.__tablename__, run.row.id
     logger.info("attempt %d begins", run.row.attempt)
+    run.log.say(f"attempt {run.row.attempt} begins on {run.row.worker}")
     try:
         with run.alive():
             compute(run)
         logger.info("the attempt is done")
+        run.log.say("the attempt is done")
     except RunCancelledError:
         run.end(RunStatus.CANCELLED, "cancelled while it ran")
     except RunLostError:
@@ -212,6 +234,8 @@ def _carry_out(run: ActiveRun, compute: Callable[[ActiveRun], None], settings: S
     except Exception as error:
         run.end(RunStatus.FAILED, f"unexpected {type(error).__name__}: {error}", code="internal")
         raise
+    finally:
+        run.store_last_words()
 
 
 def _lose(run: ActiveRun, attempts: int, cause: OperationalError | InterfaceError) -> None:

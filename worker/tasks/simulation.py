@@ -10,7 +10,7 @@ from service.database.models import SimulationRun
 from service.errors import CrashscoutError
 from service.settings import get_settings
 from service.uploads.originals import files_folder
-from service.vocabulary import Oracle
+from service.vocabulary import LogLevel, Oracle
 from worker import process
 from worker.oracles.command import Order, solve
 from worker.oracles.errors import SolverError
@@ -41,6 +41,7 @@ def _compute(run: ActiveRun) -> None:
         with run.transaction() as session:
             simulations.complete(session, row, completion)
     except (SolverError, DesignError, CrashscoutError) as error:
+        run.log.say(_reason(error), LogLevel.ERROR)
         with run.transaction() as session:
             simulations.fail(session, row, getattr(error, "code", "invalid_design"), _reason(error))
 
@@ -50,7 +51,9 @@ def _label(run: ActiveRun, row: SimulationRun, definition: str) -> Completion:
         with run.interruptible():
             return _of_occupant_model(row)
     return solve(
-        _order(row, definition), lambda seconds: run.report(0.0, f"the solver runs for {seconds:,.0f} s")
+        _order(row, definition),
+        lambda seconds: run.report(0.0, f"the solver runs for {seconds:,.0f} s"),
+        run.log.hear,
     )
 
 

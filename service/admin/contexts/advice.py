@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from service.admin.contexts.base import FormField
 from service.ledger.schemas import Band
 from service.lifecycles import RoundEnd, RoundStep
 
@@ -104,6 +105,14 @@ class RoundView:
     ended: RoundEnd | None
     can_close: bool
     counts: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class RoundStart:
+    """What a round that is started now would do, with the settings that may be changed before."""
+
+    text: str
+    fields: Sequence[FormField]
 
 
 @dataclass(frozen=True)

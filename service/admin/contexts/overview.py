@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-from service.admin.contexts.advice import ArmsView, GaugeView, IntervalView, NextRound, RoundView, StopView
+from service.admin.contexts.advice import (
+    ArmsView,
+    GaugeView,
+    IntervalView,
+    NextRound,
+    RoundStart,
+    RoundView,
+    StopView,
+)
 from service.admin.contexts.base import Context, Frame
 from service.admin.contexts.shared import EvidenceView, RunLine, ValueLine
 from service.admin.quality import Quality
@@ -58,7 +66,7 @@ class OverviewContext(Context):
         money: the budget and what is left of it.
         quality: of the surrogate in use, None before the first.
         round: the open round or the one that was closed last, None before the first.
-        can_start_round: whether none is open and there is something to value.
+        start_round: what would be started; None while one is open, or there is nothing to value.
         next_round: what starts the next one by itself, None when nothing does.
         learning: data of the chart of error against money.
         learning_note: what the error was measured on, empty before the first surrogate.
@@ -82,7 +90,7 @@ class OverviewContext(Context):
     money: Money
     quality: Quality | None
     round: RoundView | None
-    can_start_round: bool
+    start_round: RoundStart | None
     next_round: NextRound | None
     learning: Mapping[str, Any]
     learning_note: str

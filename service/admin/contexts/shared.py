@@ -20,7 +20,10 @@ class EvidenceView:
 
 @dataclass(frozen=True)
 class RunLine:
-    """A valuation run or an acquisition round; `key` is unique on a page, `result` what came out."""
+    """A run of any kind; `key` is unique on a page, `result` what came out.
+
+    `cancel_text` says what a cancellation means where more is lost than what was computed.
+    """
 
     key: str
     id: int
@@ -41,6 +44,8 @@ class RunLine:
     is_cancelling: bool
     retry_url: str | None = None
     attempts_url: str | None = None
+    url: str = ""
+    cancel_text: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from service.admin.pages.advice import (
 )
 from service.admin.pages.overview_tasks import Situation, tasks_of
 from service.admin.pages.quality import quality_of
+from service.admin.pages.round_start import round_start
 from service.admin.pages.round_view import next_round, round_view
 from service.admin.pages.run_lines import AnyRun, run_line
 from service.admin.pages.value_lines import value_lines
@@ -78,7 +79,7 @@ def show_overview(request: Request, campaign: CampaignDep, session: SessionDep) 
         money=_money(summary),
         quality=quality_of(latest, campaign) if latest else None,
         round=round_view(round_) if round_ else None,
-        can_start_round=bool(counts.labelled) and (round_ is None or round_.step.is_terminal),
+        start_round=round_start(campaign, summary, counts) if _can_start(counts, round_) else None,
         next_round=next_round(schedules.upcoming(session, campaign)),
         **_advice(session, campaign, stop),
         runs=[run_line(run, campaign) for run in newest],
@@ -86,6 +87,11 @@ def show_overview(request: Request, campaign: CampaignDep, session: SessionDep) 
         values_url=f"{base}/data-values",
     )
     return page(request, context)
+
+
+def _can_start(counts: CampaignCounts, round_: RoundRead | None) -> bool:
+    """None is open, and there is something to value."""
+    return bool(counts.labelled) and (round_ is None or round_.step.is_terminal)
 
 
 def _advice(session: SessionDep, campaign: Campaign, stop: StopRead) -> dict[str, Any]:

@@ -35,5 +35,5 @@ def key_of(run: AnyRun) -> str:
 
 
 def address_of(run: AnyRun) -> str:
-    """Its line on the campaign's page of runs."""
-    return f"/campaigns/{run.campaign_id}/runs#{key_of(run)}"
+    """Its own page, with its log."""
+    return f"/{KINDS[type(run)][1]}/{run.id}"

@@ -39,6 +39,7 @@ def run_line(run: AnyRun, campaign: Campaign) -> RunLine:
         error=run.error_message,
         cancel_url=None if run.status.is_terminal or run.cancel_requested else f"/{path}/{run.id}/cancel",
         is_cancelling=run.cancel_requested and not run.status.is_terminal,
+        url=f"/{path}/{run.id}",
     )
 
 

@@ -14,22 +14,17 @@ from service.acquisitions.schemas import AcquisitionConfiguration, AcquisitionRe
 from service.admin.contexts.runs import RunsContext, RunsLiveContext
 from service.admin.contexts.shared import RunLine
 from service.admin.forms import Input, fields_of
-from service.admin.pages.other_runs import OtherRun, other_run_line
-from service.admin.pages.run_attempts import attempts_url
-from service.admin.pages.run_kinds import KINDS
-from service.admin.pages.run_lines import run_line
+from service.admin.pages.line_of_run import line_of
+from service.admin.pages.other_runs import OtherRun
 from service.admin.rendering import fragment, frame, page
 from service.database.models import (
-    AcquisitionRound,
     Backtest,
     Campaign,
     ImportRun,
     Replay,
     SimulationRun,
-    ValuationRun,
 )
 from service.dependencies import CampaignDep, GuardedRoute, SessionDep
-from service.lifecycles import RunStatus
 from service.queue.messages import Queue
 from service.runs import service as all_runs
 from service.runs.service import AnyRun
@@ -39,8 +34,6 @@ from service.valuations.schemas import ValuationConfiguration, ValuationRequest
 
 router = APIRouter(route_class=GuardedRoute)
 SHOWN = 20
-# An import is asked for on the page of uploads, a simulation by its recommendation, a replay by its round.
-RETRIED = (ValuationRun, AcquisitionRound, Backtest)
 SEED = Input("seed", "Seed", "same seed and data: same result")
 
 
@@ -80,9 +73,9 @@ def _live(session: SessionDep, campaign: Campaign) -> dict[str, Any]:
     return {
         "live_url": f"/campaigns/{campaign.id}/runs/live",
         "is_active": any(not run.status.is_terminal for run in everything),
-        "valuation_runs": [_placed(run_line(run, campaign), run, places) for run in runs],
-        "rounds": [_placed(run_line(round_, campaign), round_, places) for round_ in rounds],
-        "others": [_placed(other_run_line(run), run, places) for run in others],
+        "valuation_runs": [_placed(run, campaign, places) for run in runs],
+        "rounds": [_placed(round_, campaign, places) for round_ in rounds],
+        "others": [_placed(run, campaign, places) for run in others],
         "shown": SHOWN,
     }
 
@@ -96,18 +89,12 @@ def _others(session: SessionDep, campaign: Campaign) -> list[OtherRun]:
 
 
 def _placed(
-    line: RunLine, run: AnyRun, places: Mapping[tuple[type[AnyRun], int], tuple[Queue, int]]
+    run: AnyRun, campaign: Campaign, places: Mapping[tuple[type[AnyRun], int], tuple[Queue, int]]
 ) -> RunLine:
-    """The line with its history, of a waiting run with its place in the queue, of a failed one with a new try."""
-    found = places.get((type(run), run.id))
+    """The line, of a waiting run with its place in the queue."""
+    line, found = line_of(run, campaign), places.get((type(run), run.id))
     place = "" if found is None else f", place {found[1]} in queue {found[0]}"
-    may_retry = isinstance(run, RETRIED) and run.status in {RunStatus.FAILED, RunStatus.CANCELLED}
-    return replace(
-        line,
-        message=line.message + place,
-        attempts_url=attempts_url(run),
-        retry_url=f"/{KINDS[type(run)][1]}/{run.id}/retry" if may_retry else None,
-    )
+    return replace(line, message=line.message + place)
 
 
 VALUATION_INPUTS = [

@@ -3,11 +3,20 @@
 "use strict";
 
 const momentFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+// Of a line in a log: to the second, the day only where it is not today.
+const clockFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+function formatOf(element, moment) {
+  if (element.dataset.clock === undefined) return momentFormat;
+  return moment.toDateString() === new Date().toDateString() ? clockFormat : dayFormat;
+}
 
 function localiseTimes(root) {
-  for (const element of root.querySelectorAll("time[datetime]")) {
+  for (const element of root.querySelectorAll("time[datetime]:not([title])")) { // the title says that it is done
     element.title = element.dateTime;
-    element.textContent = momentFormat.format(new Date(element.dateTime));
+    const moment = new Date(element.dateTime);
+    element.textContent = formatOf(element, moment).format(moment);
   }
 }
 
@@ -88,7 +97,8 @@ document.addEventListener("DOMContentLoaded", () => {
   armConfirmations(document);
   document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 });
+// At once, before the new part is painted: `htmx:load` comes later, and the times would flicker.
+for (const swapped of ["htmx:afterSwap", "htmx:oobAfterSwap"]) document.addEventListener(swapped, () => localiseTimes(document));
 document.addEventListener("htmx:load", (event) => {
-  localiseTimes(event.target);
   armConfirmations(event.target);
 });

@@ -20,7 +20,7 @@ from service.database.models.pool_map import MapPoint, PoolMap
 from service.database.models.process import Process
 from service.database.models.review import Review
 from service.database.models.round import CampaignRound
-from service.database.models.run import RunAttempt, RunCheckpoint
+from service.database.models.run import RunAttempt, RunCheckpoint, RunLogLine
 from service.database.models.sample import LabelChange, Sample, SampleVeto, Upload
 from service.database.models.schedule import Schedule, ScheduleFiring
 from service.database.models.simulation import SimulationRun
@@ -51,6 +51,7 @@ __all__ = [
     "Review",
     "RunAttempt",
     "RunCheckpoint",
+    "RunLogLine",
     "Sample",
     "SampleVeto",
     "Schedule",

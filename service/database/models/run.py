@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, MappedColumn, mapped_column
 
 from service.database.base import AskedIn, Base, Created, Document, Moment, PrimaryKey, enum_column
 from service.lifecycles import AttemptOutcome, RunStatus
+from service.vocabulary import LogLevel, LogSpeaker
 
 
 class RunColumns:
@@ -119,3 +120,23 @@ class RunCheckpoint(Base):
     data_hash: Mapped[str] = mapped_column(String(64))
     state: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[Created]
+
+
+class RunLogLine(Base):
+    """What a worker, or the solver in its hands, said while it worked on a run; bounded, and deleted when it is old.
+
+    Nothing follows from these rows: they are for people. Lines of one run get their ids in the order of their
+    commits, so that a reader who goes on behind the last id has missed none.
+    """
+
+    __tablename__ = "run_log_lines"
+    __table_args__ = (Index(None, "run_kind", "run_id", "id"), Index(None, "said_at"))
+
+    id: Mapped[PrimaryKey]
+    run_kind: Mapped[str] = mapped_column(String(64))  # name of the run's table
+    run_id: Mapped[int]
+    attempt: Mapped[int]
+    said_at: Mapped[Moment]
+    level: Mapped[LogLevel] = mapped_column(enum_column(LogLevel, "level"))
+    speaker: Mapped[LogSpeaker] = mapped_column(enum_column(LogSpeaker, "speaker"))
+    text: Mapped[str] = mapped_column(String(2000))

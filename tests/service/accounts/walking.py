@@ -151,5 +151,7 @@ class Foreign:
     def _references(self, table: str) -> Iterator[tuple[str, int]]:
         if table == "injections":
             yield "sample_id", self.store.sample()
+        if table == "simulation_runs":
+            yield "recommendation_id", self.row("recommendations")
         if table == "replays":
             yield "round_id", self.ids["acquisition-rounds"]

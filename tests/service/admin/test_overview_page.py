@@ -1,10 +1,12 @@
 """The overview of a campaign that has a past: its facts are those of the API, and what waits comes first."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from bs4 import BeautifulSoup
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
@@ -177,9 +179,22 @@ def test_a_round_is_started_cancelled_and_closed_from_the_page(
     assert (kind, text) == ("error", told)
     change(store, CampaignRound, story.round_id, step=RoundStep.CLOSED, closed_at=datetime.now(UTC))
     soup = overview(dashboard, story.campaign_id)
-    assert text_of(soup.select_one("#round-card form button")) == "Start a round"
-    _, kind, text = flash_after(dashboard, f"/campaigns/{story.campaign_id}/rounds")
+    assert text_of(soup.select_one("#round-card .actions button")) == "Start a round"
+    dialog = soup.select_one("dialog#start-round")
+    assert "proposes a batch. Nothing is ordered before you approve it" in text_of(dialog)
+    shown = {field["name"]: field.get("value") for field in dialog.select("input[type=number]")}
+    assert shown == {"batch_size": "20", "budget": "", "cost_exponent": "0.5", "control_fraction": "0.1"}
+    assert dialog.select_one("option[selected]")["value"] == "auto"
+    assert re.search(r"all that is left, [\d,]+ USD", text_of(dialog))
+    url = dialog.form["action"]
+    _, kind, text = flash_after(dashboard, url, {"batch_size": "0"})
+    assert (kind, "batch_size" in text) == ("error", True)
+    _, kind, text = flash_after(dashboard, url, {"strategy": "lcmd", "batch_size": "7", "budget": ""})
     assert kind == "ok"
+    with store() as session:
+        found = session.scalars(select(CampaignRound).order_by(CampaignRound.id.desc())).first()
+        asked = found.configuration["acquisition"]
+    assert (asked["strategy"], asked["batch_size"], asked["budget"]) == ("lcmd", 7, None)
     assert text_of(overview(dashboard, story.campaign_id).select_one(".steps .current")) == "freeze"
     _, kind, text = flash_after(dashboard, f"/campaigns/{story.campaign_id}/rounds")
     assert kind == "error"

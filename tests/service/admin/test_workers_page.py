@@ -36,7 +36,7 @@ def test_a_worker_with_its_run_and_a_beat(
     assert "No beat runs" not in text_of(soup.main)
     row = next(row for row in soup.select("tbody tr") if "worker" in text_of(row.td))
     assert name in text_of(row)
-    assert row.a["href"] == f"/campaigns/{rows.campaign_id}/runs#valuation-runs-{run.id}"
+    assert row.a["href"] == f"/valuation-runs/{run.id}"
     assert "42 %" in text_of(row)
     live = soup_of(dashboard, soup.select_one("#live")["hx-get"])
     assert live.select("html") == []

@@ -172,6 +172,14 @@ def simulate_recommendation(client: TestClient) -> Request:
 
 
 @call
+def cancel_simulation_run(client: TestClient) -> Request:
+    asked = simulate_recommendation(client)
+    key = made(client, asked)
+    (run,) = client.get(f"{API}/recommendations/{key}/simulation-runs").json()
+    return post(f"/simulation-runs/{run['id']}:cancel")
+
+
+@call
 def replay_acquisition_round(client: TestClient) -> Request:
     propose(client)
     with unit_of_work(client.app.state.sessions) as session:

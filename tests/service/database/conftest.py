@@ -49,6 +49,10 @@ DEFAULTS["run_attempts"] = {
     "run_kind": "valuation_runs", "run_id": 1, "attempt": 1, "worker": "w", "outcome": "lost", "message": "",
     "started_at": "2026-01-02T03:04:05Z",
 }  # fmt: skip
+DEFAULTS["run_log_lines"] = {
+    "run_kind": "valuation_runs", "run_id": 1, "attempt": 1, "said_at": "2026-01-02T03:04:05Z", "level": "info",
+    "speaker": "worker", "text": "epoch 1",
+}  # fmt: skip
 DEFAULTS["uploads"] = {
     "status": "queued", "filename": "a.zip", "sha256": "a" * 64, "size_bytes": 1, "request": Jsonb({}),
     "label_definition": "rolc/1", "attempt": 0, "requested_by": "test",

@@ -8,13 +8,52 @@
   const drop = form.querySelector(".drop");
   const list = document.getElementById("sending");
 
-  for (const name of ["dragover", "dragleave", "drop"]) {
-    drop.addEventListener(name, (event) => {
-      event.preventDefault();
-      drop.classList.toggle("is-over", name === "dragover");
-      if (name === "drop" && event.dataTransfer.files.length) input.files = event.dataTransfer.files;
-    });
+  const button = form.querySelector("button");
+  const note = document.getElementById("chosen");
+  const MIB = 2 ** 20;
+
+  function tellChosen(problem = "") {
+    const files = [...input.files].map((file) => `${file.name} (${(file.size / MIB).toLocaleString(undefined, { maximumFractionDigits: 2 })} MiB)`);
+    const text = files.length ? `${files.length === 1 ? "1 file" : `${files.length} files`} to send: ${files.join(", ")}` : "";
+    note.textContent = [problem, text].filter(Boolean).join(" ");
+    note.classList.toggle("error", problem !== "");
+    note.hidden = note.textContent === "";
   }
+
+  // What was dropped, without folders, which a browser hands over as files that cannot be read.
+  function dropped(transfer) {
+    const items = [...transfer.items].filter((item) => item.kind === "file");
+    const isFolder = (item) => item.webkitGetAsEntry()?.isDirectory === true;
+    const files = new DataTransfer();
+    for (const item of items.filter((one) => !isFolder(one))) files.items.add(item.getAsFile());
+    if (!items.length) return { files, problem: "That was no file: drop the files of a test." };
+    const folders = items.length - files.files.length;
+    return { files, problem: folders ? "A folder cannot be sent: pack it as a zip, or drop the files in it." : "" };
+  }
+
+  function take(transfer) {
+    if (button.disabled) return tellChosen("Files are being sent: drop more when they are done.");
+    const { files, problem } = dropped(transfer);
+    if (files.files.length) input.files = files.files;
+    return tellChosen(problem);
+  }
+
+  drop.addEventListener("dragover", () => drop.classList.add("is-over"));
+  drop.addEventListener("dragleave", (event) => { if (!drop.contains(event.relatedTarget)) drop.classList.remove("is-over"); });
+  // Anywhere on the page: a file that misses the place would be opened instead of the page, and what was typed be lost.
+  const isOurs = (event) => drop.contains(event.target) || event.dataTransfer.types.includes("Files");
+  document.addEventListener("dragover", (event) => {
+    if (!isOurs(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = drop.contains(event.target) ? "copy" : "none";
+  });
+  document.addEventListener("drop", (event) => {
+    if (!isOurs(event)) return;
+    event.preventDefault();
+    drop.classList.remove("is-over");
+    if (drop.contains(event.target)) take(event.dataTransfer);
+  });
+  input.addEventListener("change", () => tellChosen());
 
   function lineFor(file) {
     const line = document.createElement("li");
@@ -68,14 +107,21 @@
     });
   }
 
+  function isTooLarge(file) {
+    const most = Number(form.dataset.mostMib);
+    if (file.size <= most * MIB) return false;
+    tell(lineFor(file), `${file.name} is larger than ${most} MiB: send a part of it, or the curves that are needed`, "");
+    return true;
+  }
+
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const files = [...input.files];
     const fields = new FormData(form);
-    const button = form.querySelector("button");
     button.disabled = true;
-    for (const file of files) await send(file, fields);
+    for (const file of files) if (!isTooLarge(file)) await send(file, fields);
     button.disabled = false;
     input.value = "";
+    tellChosen();
   });
 })();
