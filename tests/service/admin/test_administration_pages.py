@@ -189,7 +189,7 @@ def test_rotating_with_a_wrong_overlap_changes_nothing(
     dashboard.post("/api-keys", data={"name": "farm", "scopes": "read"})
     answer = dashboard.post(f"/api-keys/{the_key(store).id}/rotate", data={"overlap_hours": "-1"})
     assert answer.status_code == 422
-    assert "overlap_hours: " in answer.text
+    assert "overlap hours: " in answer.text
     with store() as session:
         assert session.query(ApiKey).count() == 1
 

@@ -84,10 +84,10 @@ def test_start_from_the_page(dashboard: TestClient, rows: Rows, broker_url: str)
 @pytest.mark.parametrize(
     ("form", "told"),
     [
-        ({}, "strategies: List should have at least 1 item"),
-        ({"strategies": "best"}, "0: Input should be"),
-        ({"strategies": "lcmd", "repeats": "4"}, "repeats: Input should be greater than or equal to 5"),
-        ({"strategies": "lcmd", "initial": "x" * 100_000}, "initial: Input should be a valid integer"),
+        ({}, "strategies: is missing: fill it in"),
+        ({"strategies": "best"}, "strategies row 1: must be one of"),
+        ({"strategies": "lcmd", "repeats": "4"}, "repeats: must be at least 5"),
+        ({"strategies": "lcmd", "initial": "x" * 100_000}, "is no whole number"),
     ],
 )
 def test_bad_settings_are_told_and_nothing_is_queued(
