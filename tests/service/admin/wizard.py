@@ -23,7 +23,9 @@ def _value(field: Tag) -> str:
     if field.name == "select":
         chosen = field.select_one("option[selected]") or field.select_one("option")
         return "" if chosen is None else chosen.get("value", chosen.text)
-    return field.text if field.name == "textarea" else field.get("value", "")
+    if field.name == "textarea":
+        return field.text.removeprefix("\n")  # the line end behind the tag is none of the text
+    return field.get("value", "")
 
 
 def send(client: TestClient, form: dict[str, Any], action: str, **files: Any) -> BeautifulSoup:
