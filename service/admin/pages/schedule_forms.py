@@ -26,8 +26,8 @@ KINDS = {
     TriggerKind.DATE.value: "once",
 }
 MISFIRES = {
-    MisfireRule.RUN_ONCE.value: "one round makes up for them",
-    MisfireRule.SKIP.value: "they are left out",
+    MisfireRule.RUN_ONCE.value: "one round",
+    MisfireRule.SKIP.value: "no round",
 }
 # Clock times that have a name: once on each of these days.
 _DAILY = re.compile(r"(?P<minute>\d{1,2}) (?P<hour>\d{1,2}) \* \* (?P<days>\S+)")
