@@ -46,7 +46,7 @@ def with_token(client: TestClient, page: str, form: dict[str, str] | None = None
 
 
 def test_no_users_says_what_to_do(dashboard: TestClient) -> None:
-    assert "Add yourself first, as admin" in text_of(soup_of(dashboard, "/users").main)
+    assert "Add yourself first, with the role admin" in text_of(soup_of(dashboard, "/users").main)
 
 
 def test_add_a_user_who_then_signs_in(dashboard: TestClient, store: sessionmaker[Session]) -> None:
