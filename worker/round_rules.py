@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from service.database.models import Campaign
 from service.errors import ConflictError
+from service.quantities import quantity
 from worker.acquisition.regions import FeatureWording, RegionWording
 from worker.groups import Grouping
 from worker.loading import Snapshot
@@ -91,7 +92,7 @@ def region_wording(campaign: Campaign, snapshot: Snapshot) -> RegionWording:
         load_case=() if case is None else tuple(str(row.get(case) or "unknown") for row in rows),
         features=tuple(
             FeatureWording(
-                feature["name"],
+                quantity(feature["name"], feature.get("unit", "1")),
                 feature.get("unit", "1"),
                 tuple(_word(row.get(feature["name"])) for row in rows),
             )

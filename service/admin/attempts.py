@@ -7,8 +7,9 @@ from collections.abc import Callable
 from fastapi.responses import RedirectResponse
 
 from service.admin.flash import redirect
+from service.admin.plain_errors import place_of_pointer
 from service.dependencies import SessionDep
-from service.errors import ConflictError, CrashscoutError, InputError
+from service.errors import ConflictError, CrashscoutError, FieldError, InputError
 
 
 def attempt(session: SessionDep, back: str, change: Callable[[], str]) -> RedirectResponse:
@@ -23,5 +24,10 @@ def attempt(session: SessionDep, back: str, change: Callable[[], str]) -> Redire
 
 def sentence(error: CrashscoutError) -> str:
     """What was refused, and what to do."""
-    details = "; ".join(f"{item.pointer.strip('/')}: {item.message}" for item in error.errors)
+    details = "; ".join(_told(item) for item in error.errors)
     return " ".join(part for part in (error.message, details, error.hint) if part)
+
+
+def _told(error: FieldError) -> str:
+    place = place_of_pointer(error.pointer)
+    return f"{place}: {error.message}" if place else error.message

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.admin.contexts.recommendation import FeatureInput
-from service.admin.formats import BARE_UNITS, quantity
 from service.campaigns.schemas import Feature
 from service.database.models import Campaign
 from service.errors import FieldError, InputError
+from service.quantities import BARE_UNITS, quantity
 from service.vocabulary import FeatureKind
 
 PREFIX = "feature."

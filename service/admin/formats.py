@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from service.quantities import BARE_UNITS
+
 NONE = "–"
-# Written without their unit and without thousands separators: counts, shares, and the years of a calendar.
-BARE_UNITS = frozenset({"", "1", "year", "years"})
 DAY_H = 24
 MINUTE_S = 60
 
@@ -66,16 +65,6 @@ def moment_utc(value: datetime) -> str:
 def words(name: str) -> str:
     """`variance_reduction` as two words."""
     return name.replace("_", " ")
-
-
-def quantity(name: str, unit: str) -> str:
-    """`test_mass_kg` without the unit that is shown beside it: `test mass`."""
-    if unit in BARE_UNITS:
-        return words(name)
-    plain = unit.lower().replace("%", "percent")
-    for separator in ("", "_per_"):  # impact_speed_kmh, front_stiffness_kn_per_m
-        name = name.removesuffix("_" + re.sub(r"[^a-z0-9_]", "", plain.replace("/", separator)))
-    return words(name)
 
 
 def feature_value(value: object, unit: str) -> str:

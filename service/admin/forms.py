@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from service import csrf
 from service.admin.contexts.base import FormField
-from service.errors import FieldError, InputError
+from service.admin.plain_errors import errors_of, place_of
+from service.errors import InputError
 
 Model = TypeVar("Model", bound=BaseModel)
 SEED = "seed"
@@ -138,5 +139,11 @@ def parse_document(model: type[Model], document: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        errors = [FieldError(f"/{item['loc'][-1]}", item["msg"]) for item in error.errors()]
-        raise InputError("Some settings do not fit.", errors=errors) from error
+        raise InputError("Some settings do not fit.", errors=errors_of(error, _place)) from error
+
+
+def _place(location: Sequence[int | str]) -> str:
+    """A flat form shows a field's own name; those of a solver stand below it."""
+    if "oracle_settings" in location:
+        return place_of(location[location.index("oracle_settings") :])
+    return place_of(location[-2:] if location and isinstance(location[-1], int) else location[-1:])

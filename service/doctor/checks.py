@@ -93,11 +93,11 @@ def _cause(error: SQLAlchemyError) -> str:
 
 def _migrations(session: Session) -> Finding:
     if is_current(session.connection()):
-        return Finding("migrations", "the database is at the newest")
+        return Finding("migrations", "the database is up to date")
     remedy = (
         "Run `crashscout migrate`; where that is done, this release is older than the database: update it."
     )
-    return Finding("migrations", "the database is at another one than this release", remedy)
+    return Finding("migrations", "the database fits another release", remedy)
 
 
 def _clock(session: Session) -> Finding:
@@ -105,6 +105,7 @@ def _clock(session: Session) -> Finding:
     moment = database_time(session)
     after = datetime.now(UTC)
     offset_s = (before + (after - before) / 2 - moment).total_seconds()
+    offset_s = round(offset_s, 1) + 0.0  # without a negative zero
     remedy = "" if abs(offset_s) <= MOST_OFFSET_S else "Set the clocks, best by NTP on both machines."
     return Finding("clock", f"{offset_s:+.1f} s against the database", remedy)
 

@@ -146,6 +146,7 @@ def demo(
             pytest.MonkeyPatch.context() as patch
         ):  # the children alone get it: other tests follow in this process
             patch.setenv("CRASHSCOUT_API_KEY", API_KEY)
+            patch.setenv("CRASHSCOUT_WEBHOOK_ALLOWED_NETWORKS", '["127.0.0.0/8"]')
             stack = running.enter_context(
                 running_stack(
                     settings, data_folder=folder, host="127.0.0.1", port=free_port(), announce=print

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import numpy as np
 
 from service.stack import Stack
+from tests.ev5_writer import ev5_files, zipped
 from worker.demo.client import DemoClient
 from worker.demo.data import SIMULATION, TEST, Sizes, campaign_document, make_data
 from worker.simulation import execute, label, measure, simulate
@@ -21,6 +24,7 @@ BACKTEST = {
     "label_precision": "equal", "as_bought": False,
 }  # fmt: skip
 ROUND = {"batch_size": 14, "source_budgets": {TEST: "2700000", SIMULATION: "30000"}, "control_fraction": 0.2}
+READ_TIMEOUT_S = 120
 DAY_ONE = 10  # acquisitions of the first round that were approved
 
 
@@ -35,6 +39,7 @@ class Demo:
     round_id: int  # the one that waits for decisions
     valuation_run_id: int
     backtest_id: int
+    api_key: str
 
     @property
     def origin(self) -> str:
@@ -47,6 +52,23 @@ class Demo:
     def proposed(self) -> list[dict[str, Any]]:
         rows = self.api.all_items(f"/acquisition-rounds/{self.round_id}/recommendations")
         return [row for row in rows if row["status"] == "proposed"]
+
+    def send_file(self) -> int:
+        """A test that waits to be accepted, with a webhook whose tool does not answer when it hears of it."""
+        hears = {"url": "http://127.0.0.1:9/crashscout", "events": ["upload.*"]}
+        self.api.post(f"{self.path}/webhooks", hears)
+        answer = httpx.post(
+            f"{self.origin}/api/v1/uploads", headers={"Authorization": f"Bearer {self.api_key}"}, timeout=60,
+            data={"campaign_id": self.campaign_id, "source": TEST, "occupants": "driver"},
+            files={"file": ("v04711.zip", zipped(ev5_files()))},
+        )  # fmt: skip
+        upload = answer.raise_for_status().json()
+        deadline = time.monotonic() + READ_TIMEOUT_S
+        while upload["status"] in {"queued", "running"} and time.monotonic() < deadline:
+            time.sleep(0.2)
+            upload = self.api.get(f"/uploads/{upload['id']}")
+        assert upload["status"] == "parsed", upload
+        return int(upload["id"])
 
 
 def tell(stack: Stack, database_url: str, api_key: str) -> Demo:
@@ -63,6 +85,7 @@ def tell(stack: Stack, database_url: str, api_key: str) -> Demo:
     return Demo(
         stack=stack, api=api, database_url=database_url, campaign_id=int(base.rsplit("/", 1)[1]), round_id=second["id"],
         valuation_run_id=run["id"], backtest_id=backtest["id"],
+        api_key=api_key,
     )  # fmt: skip
 
 

@@ -21,6 +21,16 @@ def _recommendation_of(demo: Demo, status: str) -> int:
     return int(found[0]["id"])
 
 
+def _upload_of(demo: Demo) -> int:
+    sent = demo.api.get(f"{demo.path}/uploads")["items"]
+    return int(sent[0]["id"]) if sent else demo.send_file()
+
+
+def _webhook_of(demo: Demo) -> int:
+    _upload_of(demo)  # of which it has heard
+    return int(demo.api.get(f"{demo.path}/webhooks")["items"][0]["id"])
+
+
 Path = Callable[[Demo], str]
 PLACES: dict[str, Path] = {
     "campaigns": lambda demo: "/campaigns",
@@ -42,9 +52,11 @@ PLACES: dict[str, Path] = {
     "run": lambda demo: f"/valuation-runs/{demo.valuation_run_id}",
     "workers": lambda demo: "/workers",
     "uploads": lambda demo: f"{demo.path}/uploads",
+    "upload": lambda demo: f"/uploads/{_upload_of(demo)}",
     "settings": lambda demo: f"{demo.path}/settings",
     "schedules": lambda demo: f"{demo.path}/schedules",
     "webhooks": lambda demo: f"{demo.path}/webhooks",
+    "deliveries": lambda demo: f"/webhooks/{_webhook_of(demo)}/deliveries",
     "wizard": lambda demo: "/campaigns/new",
     "users": lambda demo: "/users",
     "api-keys": lambda demo: "/api-keys",

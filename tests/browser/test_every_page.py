@@ -27,7 +27,30 @@ README = {"overview": "light", "recommendations": "light", "map": "dark", "data-
 LARGEST_PICTURE_BYTES = 150_000
 COLOURS = 256
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+ENLARGED = {"width": 640, "height": 800}
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+
+# Controls that lie on one another, and those whose words are cut.
+OVERLAPS = """() => {
+    const shown = [...document.querySelectorAll("main :is(a, button, input, select), header :is(a, button)")]
+        .filter(e => e.checkVisibility() && !e.closest(".unseen, .skip, .decide, dialog"))
+        .map(e => [e, e.getBoundingClientRect()]);
+    const cut = shown.filter(([e]) => e.tagName === "BUTTON" && e.scrollWidth > e.clientWidth + 2);
+    const over = shown.filter(([a, x], i) => shown.slice(i + 1, i + 12).some(([b, y]) => !a.contains(b)
+        && Math.min(x.right, y.right) - Math.max(x.left, y.left) > 2
+        && Math.min(x.bottom, y.bottom) - Math.max(x.top, y.top) > 2));
+    return [...cut, ...over].map(([e]) => e.outerHTML.slice(0, 120));
+}"""
+FOCUSABLE = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")]
+    .filter(e => e.tabIndex >= 0 && !e.disabled && e.type !== "hidden" && e.checkVisibility()
+        && !(e.type === "radio" && !e.checked)).length"""
+# Where the keyboard is: whether one sees it, in the window and with a ring.
+FOCUSED = """() => {
+    const e = document.activeElement, box = e.getBoundingClientRect(), style = getComputedStyle(e);
+    if (e === document.body) return null;
+    return {what: e.outerHTML.slice(0, 120), seen: box.width > 1 && box.bottom > 0 && box.top < innerHeight
+        && (style.outlineStyle !== "none" || style.boxShadow !== "none")};
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +80,13 @@ def barriers(page: Page, name: str, pictures: Path) -> list[str]:
     ]
 
 
+def enlarged(page: Page, name: str) -> None:
+    """At 200 % a desktop is half as wide: nothing may lie beyond its edge but what scrolls in a box of its own."""
+    page.set_viewport_size(ENLARGED)
+    assert page.evaluate(NO_SIDEWAYS), f"{name} scrolls sideways at 200 %"
+    assert page.evaluate(OVERLAPS) == [], f"{name} at 200 %"
+
+
 def photograph(page: Page, name: str, pictures: Path) -> None:
     for width, height in WIDTHS_PX.items():
         page.set_viewport_size({"width": width, "height": height})
@@ -73,9 +103,27 @@ def test_page(desk: Watched, demo: Demo, pictures: Path, place: str, scheme: str
     whole(page)
     found = barriers(page, f"{place}-{scheme}", pictures)
     photograph(page, f"{place}-{scheme}", pictures)
+    enlarged(page, place)
     if place == "error":
         desk.problems[:] = [text for text in desk.problems if not re.search("404", text)]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    "place", ["overview", "recommendations", "uploads", "settings", "schedules", "users"]
+)
+def test_the_keyboard_reaches_everything_and_one_sees_where_it_is(
+    desk: Watched, demo: Demo, place: str
+) -> None:
+    page = desk.open(PLACES[place](demo))
+    page.set_viewport_size(ENLARGED)
+    whole(page)
+    reached = []
+    for _ in range(page.evaluate(FOCUSABLE)):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(FOCUSED))
+    assert None not in reached  # the end of the page came before all of it was reached
+    assert [one["what"] for one in reached if not one["seen"]] == []
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -55,7 +55,7 @@ class Region:
         rows: target points that make up half of the fall, the most served first.
         share: their share of the fall, in [0, 1].
         load_case: the load case with the largest share of the fall, and that share; None if not given.
-        text: description such as "load case offset (62% of its gain), test_mass_kg 2,200 to 2,450 kg".
+        text: description such as "load case offset (62% of its gain), test mass 2,200 to 2,450 kg".
     """
 
     rows: tuple[int, ...]
@@ -89,7 +89,9 @@ def served_region(falls: FloatArray, wording: RegionWording) -> Region:
     core[rows] = True
     load_case, load_case_share = _largest_load_case(falls, wording.load_case)
     share = float(running[size - 1]) / total
-    parts = [] if load_case is None else [f"load case {load_case} ({load_case_share:.0%} of its gain)"]
+    parts = (
+        [] if load_case is None else [f"load case {_plain(load_case)} ({load_case_share:.0%} of its gain)"]
+    )
     parts += _contrasts(core, wording.features)
     text = ", ".join(parts) or _by_rows(rows.tolist(), len(falls), share)
     return Region(tuple(rows.tolist()), share, load_case, load_case_share, text)
@@ -147,4 +149,8 @@ def _words(core: BoolArray, feature: FeatureWording) -> tuple[float, str]:
     if not name or everywhere == 1.0:
         return 0.0, ""
     contrast = (inside - everywhere) / np.sqrt(everywhere * (1.0 - everywhere))
-    return float(contrast), f"{feature.name} {name}"
+    return float(contrast), f"{feature.name} {_plain(name)}"
+
+
+def _plain(category: str) -> str:
+    return category.replace("_", " ")

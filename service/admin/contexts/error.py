@@ -16,6 +16,7 @@ class ErrorContext(Context):
     Attributes:
         frame: the layout's needs.
         problem: as the API would tell it.
+        hint: the problem's own, unless it names requests, which only programs send.
         back_url: the page whence the reader came, or the list of campaigns.
         advice: what to do about this kind of problem, empty where the problem's own hint says all.
         is_stale: the page that the reader came from shows what is no longer so.
@@ -24,6 +25,7 @@ class ErrorContext(Context):
     template: ClassVar[str] = "error.html"
     frame: Frame
     problem: Problem
+    hint: str
     back_url: str
     advice: str
     is_stale: bool

@@ -9,18 +9,23 @@ from decimal import Decimal
 from typing import ClassVar
 
 from service.admin.contexts.base import Context, Frame
+from service.admin.contexts.solver import SolverChoices, SolverInputs
 from service.lifecycles import DeliveryStatus, ScheduleStatus
 from service.vocabulary import FiringOutcome
 
 
 @dataclass(frozen=True)
 class SourceLine:
-    """A source with its price; `lead_time_hours` and `capacity` as an input shows them."""
+    """A source with its price; `lead_time_hours` and `capacity` as an input shows them.
+
+    `oracle` says who runs it, empty: it is ordered; `solver`: (name, text) of what a solver of one's own is told.
+    """
 
     id: int
     name: str
     kind: str
     oracle: str
+    solver: Sequence[tuple[str, str]]
     acquisition_cost: Decimal
     lead_time_hours: Decimal
     capacity: int | None
@@ -38,8 +43,9 @@ class SourcesContext(Context):
         target: what is predicted, with its unit.
         features: number of features.
         four_eyes: whether who asked for a round may not approve it.
-        oracles: simulations that a worker runs by itself, for the form.
+        choices: who may run a simulation, and how a solver's result is read, for the form.
         typed: what a refused form held.
+        solver: the same for the solver.
     """
 
     template: ClassVar[str] = "sources.html"
@@ -50,8 +56,9 @@ class SourcesContext(Context):
     target: str
     features: int
     four_eyes: bool
-    oracles: Sequence[str]
+    choices: SolverChoices
     typed: Mapping[str, str]
+    solver: SolverInputs
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from service.admin.contexts.base import Context, Frame
+from service.admin.contexts.solver import SolverChoices, SolverInputs
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,14 @@ class StepLine:
     name: str
     label: str
     state: str
+
+
+@dataclass(frozen=True)
+class SourceInputs:
+    """A source as texts of inputs, by their names, and those for its own solver."""
+
+    texts: Mapping[str, str]
+    solver: SolverInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +39,12 @@ class WizardContext(Context):
         carried: the same as JSON, for the hidden field.
         features: rows of the feature schema, with an empty one for one more.
         conditions: rows of the target domain, with an empty one.
-        sources: rows of the sources, with an empty one.
+        sources: inputs of the sources, with an empty one.
         target: what is predicted, as it was typed.
         domain: the target domain, as it was typed.
         rule: the stop rule, as it was typed.
         kinds: of features.
-        oracles: simulations that a worker runs by itself.
+        choices: who may run a simulation, and how a solver's result is read.
         libraries: (name, title, number of features) of ready-made schemas.
         left_out: (column, reason) of the table that was read last.
         told: what came of the table or library; empty: nothing was read.
@@ -49,12 +58,12 @@ class WizardContext(Context):
     carried: str
     features: Sequence[Mapping[str, str]]
     conditions: Sequence[Mapping[str, str]]
-    sources: Sequence[Mapping[str, str]]
+    sources: Sequence[SourceInputs]
     target: Mapping[str, Any]
     domain: Mapping[str, Any]
     rule: Mapping[str, Any]
     kinds: Sequence[str]
-    oracles: Sequence[str]
+    choices: SolverChoices
     libraries: Sequence[tuple[str, str, int]]
     left_out: Sequence[tuple[str, str]]
     told: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import QueryParams
 
 from service.admin.contexts.administration import AuditContext, AuditLine
+from service.admin.formats import words
 from service.admin.pages.administration import ADMINISTRATION, After
 from service.admin.rendering import frame, page
 from service.audit import service as audit
@@ -115,14 +115,29 @@ def _line(event: AuditEvent) -> AuditLine:
         entity_id=event.entity_id,
         campaign_id=event.campaign_id,
         request_id=event.request_id,
-        changes=[(name, _text(before, name), _text(after, name)) for name in names],
+        changes=[
+            (name, told[0], told[1])
+            for name in names
+            if any(told := (_text(before, name), _text(after, name)))
+        ],
     )
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:
-    """A value as text, cut where it is long: the export has all of it."""
-    if name not in document:
-        return ""
-    value = document[name]
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """A value as people read it, cut where it is long: the export has all of it."""
+    text = _readable(document.get(name))
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def _readable(value: object) -> str:
+    """Nothing for what is empty; parts of a document with their names."""
+    if isinstance(value, dict):
+        parts = {words(name): text for name, part in value.items() if (text := _readable(part))}
+        return "; ".join(f"{name} {text}" for name, text in parts.items())
+    if isinstance(value, list):
+        return ", ".join(_readable(part) for part in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)

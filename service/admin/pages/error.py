@@ -16,7 +16,7 @@ from service.problems import Problem
 STALE = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 _ADVICE: dict[int, str] = {
     HTTPStatus.FORBIDDEN: "Your account may not do this. Who administers Crashscout here can change your role.",
-    HTTPStatus.NOT_FOUND: "The address may be mistyped, or the thing was never there.",
+    HTTPStatus.NOT_FOUND: "The address may be mistyped, or what it names was never here.",
     HTTPStatus.CONFLICT: "Your page was older than the state here: a colleague, a worker or another tab of yours came "
     "first. Nothing was changed by you.",
     HTTPStatus.PRECONDITION_FAILED: "Somebody saved another version while you were editing. Yours was not saved.",
@@ -32,6 +32,7 @@ def render_error(request: Request, problem: Problem) -> str:
         ErrorContext(
             frame=Frame(title=problem.title),
             problem=problem,
+            hint="" if "/api/" in problem.hint else problem.hint,
             back_url=_page_before(request),
             advice=_ADVICE.get(problem.status, ""),
             is_stale=problem.status in STALE,

@@ -10,13 +10,14 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from service.admin.contexts.pool_map import AxisView, MapView, PoolMapContext
-from service.admin.formats import number, quantity, words
+from service.admin.formats import number, words
 from service.admin.pages.wording import target_name
 from service.admin.rendering import frame, page
 from service.database.models import Campaign, PoolMap
 from service.dependencies import CampaignDep, GuardedRoute, SessionDep
 from service.errors import NotFoundError
 from service.maps import service as maps
+from service.quantities import quantity
 
 router = APIRouter(route_class=GuardedRoute)
 ROUNDS_SHOWN = 20

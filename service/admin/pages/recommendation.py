@@ -18,7 +18,7 @@ from service.admin.contexts.recommendation import (
     SimulationLine,
 )
 from service.admin.feature_forms import feature_inputs
-from service.admin.formats import feature_value, number, quantity
+from service.admin.formats import feature_value, number
 from service.admin.pages.recommendation_lines import line
 from service.admin.pages.value_lines import sample_name
 from service.admin.pages.wording import target_name
@@ -29,6 +29,7 @@ from service.database.models import Campaign, Recommendation
 from service.dependencies import GuardedRoute, SessionDep
 from service.lifecycles import RecommendationStatus
 from service.maps import service as maps
+from service.quantities import quantity
 
 router = APIRouter(route_class=GuardedRoute)
 MARGIN_PERCENT = 6.0

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.admin.contexts.recommendations import Bar, NearestLine, RecommendationLine
-from service.admin.formats import digits_for, feature_value, number, percent, quantity
+from service.admin.formats import digits_for, feature_value, number, percent
 from service.admin.pages.value_lines import sample_name
 from service.database.models import Campaign, Recommendation, Sample
+from service.quantities import quantity
 from service.vocabulary import Arm
 
 FEATURES_SHOWN = 4

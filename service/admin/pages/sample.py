@@ -16,7 +16,7 @@ from service.admin.contexts.samples import (
     RunValueLine,
     SampleContext,
 )
-from service.admin.formats import NONE, feature_value, number, quantity, words
+from service.admin.formats import NONE, feature_value, number, words
 from service.admin.pages.charts import short
 from service.admin.pages.review_decisions import decision_line, forms_of
 from service.admin.pages.value_lines import sample_name
@@ -25,6 +25,7 @@ from service.admin.rendering import frame, page
 from service.database.models import Campaign, DataValue, Sample
 from service.dependencies import CampaignDep, GuardedRoute, SessionDep, SettingsDep
 from service.errors import NotFoundError
+from service.quantities import quantity
 from service.reviews import service as reviews
 from service.reviews.suspects import Suspect, still_waiting, suspicious
 from service.samples import service as samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -25,8 +26,14 @@ KINDS = {
     TriggerKind.DATE.value: "once",
 }
 MISFIRES = {
-    MisfireRule.RUN_ONCE.value: "catch up, once",
-    MisfireRule.SKIP.value: "leave it out",
+    MisfireRule.RUN_ONCE.value: "one round",
+    MisfireRule.SKIP.value: "no round",
+}
+# Clock times that have a name: once on each of these days.
+_DAILY = re.compile(r"(?P<minute>\d{1,2}) (?P<hour>\d{1,2}) \* \* (?P<days>\S+)")
+_WEEK = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAYS = {"*": "every day", "1-5": "from Monday to Friday"} | {
+    str(day): f"every {name}" for day, name in enumerate(_WEEK)
 }
 # The field that each kind of trigger reads.
 FIELDS = {
@@ -90,13 +97,22 @@ def _input(trigger: Trigger, time_zone: str) -> str:
 def when_in_words(trigger: Trigger) -> str:
     """What makes it due."""
     if isinstance(trigger, CronTrigger):
-        return f"at clock times {trigger.expression}"
+        return clock_in_words(trigger.expression)
     if isinstance(trigger, IntervalTrigger):
         return f"every {number(trigger.every_minutes, 0)} min"
     if isinstance(trigger, NewLabelsTrigger):
         return f"after {number(trigger.count, 0)} new labels"
     assert isinstance(trigger, DateTrigger)
     return f"once, {moment_utc(trigger.at)}"
+
+
+def clock_in_words(expression: str) -> str:
+    """`0 2 * * 1-5` as people say it; what is not so simple stays as it is."""
+    found = _DAILY.fullmatch(expression)
+    days = _DAYS.get(found["days"]) if found else None
+    if found is None or days is None:
+        return f"at clock times {expression}"
+    return f"{days} at {int(found['hour']):02d}:{int(found['minute']):02d}"
 
 
 def rules_in_words(configuration: Mapping[str, Any], currency: str) -> str:

@@ -12,7 +12,7 @@ from service.admin import flash
 from service.admin.attempts import attempt
 from service.admin.contexts.uploads import FeatureLine, LabelView, ProposalView, UploadContext
 from service.admin.feature_forms import feature_inputs, features_of, typed
-from service.admin.formats import feature_value, number, quantity
+from service.admin.formats import feature_value, number
 from service.admin.forms import FormDep, parse_document
 from service.admin.pages.uploads import upload_line, uploads_url
 from service.admin.refusals import changed_or_refused, echo
@@ -21,6 +21,7 @@ from service.campaigns import service as campaigns
 from service.database.models import Campaign, Upload
 from service.dependencies import GuardedRoute, Principal, SessionDep, SettingsDep
 from service.lifecycles import UploadStatus
+from service.quantities import quantity
 from service.uploads import curves
 from service.uploads import service as uploads
 from service.uploads.schemas import Acceptance, Proposal, UploadCurvesRead

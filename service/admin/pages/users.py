@@ -33,9 +33,9 @@ from service.vocabulary import Role, Scope
 router = APIRouter(route_class=GuardedRoute, dependencies=ADMINISTRATION)
 PATH = "/users"
 ROLES = {
-    Role.VIEWER: "looks",
+    Role.VIEWER: "looks only",
     Role.ENGINEER: "also sends data and starts runs",
-    Role.APPROVER: "also commits money",
+    Role.APPROVER: "also approves tests, which commits money",
     Role.ADMIN: "also manages users, keys and webhooks",
 }
 

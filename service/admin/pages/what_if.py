@@ -22,20 +22,21 @@ from service.admin.contexts.base import FormField
 from service.admin.contexts.what_if import Comparison, Waiting, WhatIfContext
 from service.admin.forms import FormDep, Input, fields_of
 from service.admin.pages.what_if_batches import batch, compare
+from service.admin.plain_errors import errors_of, place_of
 from service.admin.rendering import frame, page
 from service.database.models import AcquisitionRound, Campaign
 from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDep
-from service.errors import ConflictError, FieldError, InputError, NotFoundError
+from service.errors import ConflictError, InputError, NotFoundError
 from service.lifecycles import RunStatus
 
 router = APIRouter(route_class=GuardedRoute)
 LOOKED_AT = 50  # newest rounds, of which one has succeeded if any has lately
 INPUTS = (
-    Input("strategy", "Strategy", "How the batch is chosen"),
-    Input("budget", "Budget", "Most money of the batch; may be above what is left"),
-    Input("cost_exponent", "Cost exponent", "0: gain only; 1: gain per money"),
-    Input("control_fraction", "Control share", "Of the batch, drawn at random"),
-    Input("batch_size", "Batch size", "Designs at most"),
+    Input("strategy", "Strategy", "how the batch is chosen"),
+    Input("budget", "Budget", "of the batch; may be above what is left"),
+    Input("cost_exponent", "Weight of cost", "0: gain only, 1: gain per money"),
+    Input("control_fraction", "Control share", "drawn at random, to compare with"),
+    Input("batch_size", "Batch size", "most designs"),
 )
 KNOBS = tuple(item.name for item in INPUTS)
 # What a person named for one round holds for that round only.
@@ -65,7 +66,7 @@ def show_what_if(
     context = WhatIfContext(
         frame=frame(request, "What if", section="recommendations", campaign=campaign),
         present_round_id=present.id if present else None,
-        fields=_fields(shown),
+        fields=_fields(shown, campaign.currency),
         waiting=waiting,
         comparison=comparison,
         target_unit=campaign.target["unit"],
@@ -125,13 +126,14 @@ def _dry_run(present: AcquisitionRound, configuration: Mapping[str, Any]) -> Acq
     try:
         return AcquisitionRequest.model_validate(document)
     except ValidationError as error:
-        errors = [FieldError(f"/{item['loc'][-1]}", item["msg"]) for item in error.errors()]
+        errors = errors_of(error, lambda location: place_of(location[-1:]))
         raise InputError("Some settings do not fit.", errors=errors) from error
 
 
-def _fields(shown: AcquisitionRound | None) -> list[FormField]:
+def _fields(shown: AcquisitionRound | None, currency: str) -> list[FormField]:
     settings = shown.configuration if shown else {}
-    fields = fields_of(AcquisitionConfiguration, INPUTS)
+    inputs = [replace(one, label=f"Budget ({currency})") if one.name == "budget" else one for one in INPUTS]
+    fields = fields_of(AcquisitionConfiguration, inputs)
     return [
         field
         if settings.get(field.name) is None

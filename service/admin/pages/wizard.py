@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -28,12 +29,14 @@ from service.admin.pages.wizard_forms import (
 )
 from service.admin.refusals import REFUSALS, refused
 from service.admin.rendering import frame, page
+from service.admin.solver_forms import choices
 from service.campaigns import service as campaigns
 from service.campaigns.feature_schemas import FEATURE_SCHEMAS, library_features
 from service.campaigns.table_guess import guess
-from service.dependencies import GuardedRoute, Principal, SessionDep, SettingsDep, requires
+from service.dependencies import GuardedRoute, Principal, SessionDep, requires
 from service.errors import InputError
-from service.vocabulary import FeatureKind, Oracle, Scope
+from service.settings import Settings
+from service.vocabulary import FeatureKind, Scope
 
 router = APIRouter(route_class=GuardedRoute)
 PATH = "/campaigns/new"
@@ -74,35 +77,37 @@ def _context(
         domain=part_of(draft, "target_domain"),
         rule=part_of(draft, "stop_rule"),
         kinds=[kind.value for kind in FeatureKind],
-        oracles=[oracle.value for oracle in Oracle if oracle is not Oracle.COMMAND],
+        choices=choices(_allowed(request)),
         libraries=[(schema.name, schema.title, len(schema.features)) for schema in FEATURE_SCHEMAS.values()],
         left_out=left_out,
         told=told,
     )
 
 
+def _allowed(request: Request) -> Sequence[Path]:
+    settings: Settings = request.app.state.settings
+    return settings.oracle_commands
+
+
 @router.post(PATH)
 def go_on_with_campaign(
-    request: Request,
-    lists: ListsDep,
-    table: TableDep,
-    session: SessionDep,
-    principal: Principal,
-    settings: SettingsDep,
+    request: Request, lists: ListsDep, table: TableDep, session: SessionDep, principal: Principal
 ) -> Response:
-    """One step on or back, features out of a table or the library, or, at the last step, the campaign."""
+    """One step on or back, one more line, features out of a table, or, at the last step, the campaign."""
     step = next(iter(lists.get("step", [])), "basics")
     step = step if step in STEPS else "basics"
     action = next(iter(lists.get("action", [])), "next")
     draft = with_step(draft_of(next(iter(lists.get("draft", [])), "")), step, lists)
     try:
         if action == "create":
-            commands = settings.oracle_commands
+            commands = _allowed(request)
             made = campaigns.create(
                 session, request_of(draft), actor=principal.name, oracle_commands=commands
             )
             return flash.redirect(
-                f"/campaigns/{made.id}", "ok", f"Campaign {made.name} is there: send its samples next."
+                f"/campaigns/{made.id}",
+                "ok",
+                f"Campaign {made.name} is created: upload tests or send samples next.",
             )
         return page(request, _stepped(request, step, action, draft, lists, table))
     except REFUSALS as error:
@@ -116,13 +121,15 @@ def _stepped(
     names = list(STEPS)
     if action == "back":  # also from what does not fit: it is kept as it was typed
         return _context(request, names[max(0, names.index(step) - 1)], draft)
+    if action == "more":  # the empty line is filled in, and a new one follows
+        return _context(request, step, draft)
     if action == "library":
         found = library_features(next(iter(lists.get("library", [])), ""))
         draft = draft | {"feature_schema": [feature.model_dump(mode="json") for feature in found]}
-        return _context(request, "features", draft, told=f"{len(found)} features of the ready-made schema.")
+        return _context(request, "features", draft, told=f"{len(found)} features of the ready-made list.")
     if action == "table":
         return _from_table(request, draft, table)
-    check(draft, step)
+    check(draft, step, _allowed(request))
     return _context(request, names[min(len(names) - 1, names.index(step) + 1)], draft)
 
 

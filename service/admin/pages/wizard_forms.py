@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from service.admin.contexts.wizard import SourceInputs
+from service.admin.plain_errors import errors_of, place_of
+from service.admin.solver_forms import inputs_of, settings_of, typed_solver
+from service.campaigns.oracles import check_oracles
 from service.campaigns.schemas import CampaignCreate
-from service.errors import FieldError, InputError
+from service.errors import InputError
+from service.vocabulary import Oracle
 
 STEPS = {
     "basics": "Name",
@@ -93,8 +99,15 @@ def _condition(row: Mapping[str, str]) -> Draft:
 
 
 def _sources(_: Mapping[str, str], lists: Lists) -> Draft:
-    rows = _rows("source", SOURCE_FIELDS, lists)
-    return {"sources": [{name: text for name, text in row.items() if text} for row in rows if row["name"]]}
+    rows = enumerate(_rows("source", SOURCE_FIELDS, lists))
+    return {"sources": [_source(row, lists, index) for index, row in rows if row["name"]]}
+
+
+def _source(row: Mapping[str, str], lists: Lists, index: int) -> Draft:
+    """A line with its solver, whose inputs carry the number of the line in their names."""
+    return {name: text for name, text in row.items() if text} | {
+        "solver": typed_solver(lists, f"source_{index}_")
+    }
 
 
 def _budget(one: Mapping[str, str], _: Lists) -> Draft:
@@ -126,27 +139,29 @@ def request_of(draft: Draft) -> CampaignCreate:
         InputError: naming the fields that do not fit.
     """
     currency = draft.get("currency") or "USD"
-    sources = [{**source, "currency": currency} for source in _documents(draft, "sources")]
+    sources = [
+        _source_request(source, currency, f"sources row {index}")
+        for index, source in enumerate(_documents(draft, "sources"), 1)
+    ]
     document = {name: value for name, value in draft.items() if value is not None}
     document |= {"sources": sources, "currency": currency}
     try:
         return CampaignCreate.model_validate(document)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        errors = [
-            FieldError(_place(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in found
-        ]
-        raise InputError("This does not fit yet.", errors=errors) from error
+        raise InputError("This does not fit yet.", errors=errors_of(error, place_of)) from error
 
 
-def _place(location: Sequence[int | str]) -> str:
-    """`feature_schema, 3` as `feature schema row 4`."""
-    parts = [f"row {part + 1}" if isinstance(part, int) else part.replace("_", " ") for part in location]
-    return " ".join(parts) or "campaign"
+def _source_request(source: Draft, currency: str, place: str) -> Draft:
+    wanted = {name: value for name, value in source.items() if name != "solver"} | {"currency": currency}
+    if (
+        source.get("oracle") == Oracle.COMMAND
+    ):  # what was typed for a solver that is not chosen waits in the draft
+        wanted["oracle_settings"] = settings_of(part_of(source, "solver"), f"{place} solver")
+    return wanted
 
 
-def check(draft: Draft, step: str) -> None:
-    """Check the draft up to a step.
+def check(draft: Draft, step: str, oracle_commands: Sequence[Path] = ()) -> None:
+    """Check the draft up to a step; `oracle_commands` as in `service.campaigns.oracles.check_oracles`.
 
     Raises:
         InputError: naming the fields that do not fit.
@@ -157,7 +172,8 @@ def check(draft: Draft, step: str) -> None:
         "target": ("target", "target_domain"), "sources": ("sources",), "budget": ("budget", "stop_rule", "four_eyes"),
     }  # fmt: skip
     so_far = {name for each in names[: names.index(step) + 1] for name in known.get(each, ())}
-    request_of(_PLACEHOLDERS | {name: value for name, value in draft.items() if name in so_far})
+    request = request_of(_PLACEHOLDERS | {name: value for name, value in draft.items() if name in so_far})
+    check_oracles(request.sources, request.feature_schema, oracle_commands)
 
 
 def feature_rows(draft: Draft) -> list[dict[str, str]]:
@@ -175,9 +191,14 @@ def condition_rows(draft: Draft) -> list[dict[str, str]]:
     return [*rows, dict.fromkeys(CONDITION_FIELDS, "")]
 
 
-def source_rows(draft: Draft) -> list[dict[str, str]]:
-    rows = [{name: _text(row.get(name)) for name in SOURCE_FIELDS} for row in _documents(draft, "sources")]
-    return [*rows, dict.fromkeys(SOURCE_FIELDS, "")]
+def source_rows(draft: Draft) -> list[SourceInputs]:
+    """The sources as texts of inputs, with an empty one for one more."""
+    return [
+        SourceInputs(
+            {name: _text(row.get(name)) for name in SOURCE_FIELDS}, inputs_of(part_of(row, "solver"))
+        )
+        for row in [*_documents(draft, "sources"), {}]
+    ]
 
 
 def part_of(draft: Draft, name: str) -> dict[str, Any]:

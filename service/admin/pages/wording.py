@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.admin.contexts.shared import EvidenceView
-from service.admin.formats import BARE_UNITS, feature_value, quantity
+from service.admin.formats import feature_value
 from service.backtests.schemas import EvidenceRead
 from service.database.models import Campaign
+from service.quantities import BARE_UNITS, quantity
 
 _ABBREVIATIONS = {"rolc", "olc", "hic"}
 

@@ -46,7 +46,7 @@ def with_token(client: TestClient, page: str, form: dict[str, str] | None = None
 
 
 def test_no_users_says_what_to_do(dashboard: TestClient) -> None:
-    assert "Add yourself first, as admin" in text_of(soup_of(dashboard, "/users").main)
+    assert "Add yourself first, with the role admin" in text_of(soup_of(dashboard, "/users").main)
 
 
 def test_add_a_user_who_then_signs_in(dashboard: TestClient, store: sessionmaker[Session]) -> None:
@@ -191,7 +191,7 @@ def test_rotating_with_a_wrong_overlap_changes_nothing(
     dashboard.post("/api-keys", data={"name": "farm", "scopes": "read"})
     answer = dashboard.post(f"/api-keys/{the_key(store).id}/rotate", data={"overlap_hours": "-1"})
     assert answer.status_code == 422
-    assert "overlap_hours: " in answer.text
+    assert "overlap hours: " in answer.text
     with store() as session:
         assert session.query(ApiKey).count() == 1
 

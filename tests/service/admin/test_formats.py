@@ -4,6 +4,7 @@ from decimal import Decimal
 import pytest
 
 from service.admin import formats
+from service.quantities import quantity
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_moments_are_utc_whatever_their_zone() -> None:
     ],
 )
 def test_names_lose_the_unit_that_stands_beside_them(name: str, unit: str, text: str) -> None:
-    assert formats.quantity(name, unit) == text
+    assert quantity(name, unit) == text
 
 
 @pytest.mark.parametrize(

@@ -84,5 +84,5 @@ def test_a_senseless_stop_rule_is_told_and_the_old_one_stays(dashboard: TestClie
     url = f"/campaigns/{story.campaign_id}/stop-rule"
     _, kind, text = flash_after(dashboard, url, {"target_error": "-1"})
     assert kind == "error"
-    assert "target_error: Input should be greater than 0" in text
+    assert "target error: must be above 0" in text
     assert dashboard.get(f"{API}{url}").json()["rule"]["target_error"] == 1.5

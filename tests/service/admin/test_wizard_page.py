@@ -3,53 +3,15 @@
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
 from service.campaigns.feature_schemas import FEATURE_SCHEMAS
 from service.database.models import Campaign
 from tests.service.admin.html import soup_of, text_of
+from tests.service.admin.wizard import URL, at_features, form_of, send, step_of, with_table
 from tests.support import API, SOURCES
-
-URL = "/campaigns/new"
-TABLE = b"impact_speed_kmh,test_mass_kg,belt_type,hic15\n56.3,1500,3PT,400\n64,2310,LAP,500\n"
-
-
-def form_of(soup: BeautifulSoup) -> dict[str, list[str]]:
-    """What a browser would send, as it stands."""
-    found: dict[str, list[str]] = {}
-    for field in soup.select("form.wizard [name]:not(button):not([type=file])"):
-        found.setdefault(field["name"], []).append(_value(field))
-    return found
-
-
-def _value(field: Tag) -> str:
-    if field.name == "select":
-        chosen = field.select_one("option[selected]") or field.select_one("option")
-        return "" if chosen is None else chosen.get("value", chosen.text)
-    return field.text if field.name == "textarea" else field.get("value", "")
-
-
-def send(client: TestClient, form: dict[str, Any], action: str, **files: Any) -> BeautifulSoup:
-    response = client.post(URL, data=form | {"action": action}, files=files or None)
-    assert response.status_code in {200, 422}, response.text
-    return BeautifulSoup(response.text, "html.parser")
-
-
-def step_of(soup: BeautifulSoup) -> str:
-    return text_of(soup.select_one("[aria-current=step]"))
-
-
-def at_features(client: TestClient) -> BeautifulSoup:
-    form = form_of(soup_of(client, URL)) | {"name": ["Sled 2027"], "currency": ["EUR"]}
-    soup = send(client, form, "next")
-    assert step_of(soup) == "Features"
-    return soup
-
-
-def with_table(client: TestClient) -> BeautifulSoup:
-    return send(client, form_of(at_features(client)), "table", table=("tests.csv", TABLE, "text/csv"))
 
 
 def test_the_whole_way_makes_the_campaign(dashboard: TestClient, store: sessionmaker[Session]) -> None:

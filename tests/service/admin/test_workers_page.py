@@ -18,7 +18,7 @@ from tests.service.admin.rows import Rows, new_run
 def test_nobody_works(dashboard: TestClient) -> None:
     text = text_of(soup_of(dashboard, "/workers").main)
     assert "Start a worker" in text
-    assert "No beat runs" in text
+    assert "The clock of the service stands still" in text
     assert "Nobody serves it: start crashscout worker --queues gpu." in text
 
 
@@ -33,7 +33,7 @@ def test_a_worker_with_its_run_and_a_beat(
         session.add(run)
         session.flush()
     soup = soup_of(dashboard, "/workers")
-    assert "No beat runs" not in text_of(soup.main)
+    assert "The clock of the service stands still" not in text_of(soup.main)
     row = next(row for row in soup.select("tbody tr") if "worker" in text_of(row.td))
     assert name in text_of(row)
     assert row.a["href"] == f"/valuation-runs/{run.id}"
