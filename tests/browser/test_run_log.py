@@ -83,6 +83,7 @@ def test_earlier_lines_come_in_above_and_the_reader_stays(
     page = watched.open(f"/valuation-runs/{run_id}")
     log = page.get_by_role("log")
     log.evaluate("log => { log.scrollTop = 0; }")
+    expect(page.get_by_role("button", name="Go to the newest line")).to_be_visible()
     before = page.evaluate(FROM_END)
     page.get_by_role("button", name="Show earlier lines").click()
     shown(page, "step 000")

@@ -18,15 +18,18 @@
     for (let index = 0; index < lines.length - MOST_LINES; index += 1) lines[index].remove();
   }
 
-  log.addEventListener("scroll", () => {
+  function look() {
     follows = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
     button.hidden = follows;
-  });
+  }
+
+  log.addEventListener("scroll", look);
   button.addEventListener("click", () => {
     toEnd();
     log.focus();
   });
   log.addEventListener("htmx:beforeSwap", (event) => {
+    look(); // the browser may not have told yet that the reader scrolled
     if (event.target.matches(".earlier")) anchor = log.scrollHeight - log.scrollTop;
   });
   new MutationObserver(() => {
