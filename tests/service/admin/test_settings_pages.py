@@ -117,7 +117,7 @@ def test_make_a_schedule_and_see_its_next_runs(
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"kind": "interval"}, "every minutes: is missing"),
+        ({"kind": "interval"}, "every minutes: &#39;x&#39; is no whole number"),
         ({"kind": "interval", "every_minutes": "0"}, "every minutes: must be at least 1"),
         ({"kind": "date", "at": "2001-01-01T10:00"}, "has passed"),
         ({"kind": "moon"}, "trigger: "),
