@@ -43,8 +43,11 @@ def running_api(processes: int = 1) -> Iterator[RunningApi]:
 
 
 @contextmanager
-def running_apis() -> Iterator[Callable[..., AbstractContextManager[RunningApi]]]:
-    """The same engines for several APIs, each of which the given function starts (of N processes) and ends."""
+def running_apis(python: str = sys.executable) -> Iterator[Callable[..., AbstractContextManager[RunningApi]]]:
+    """The same engines for several APIs, each of which the given function starts (of N processes) and ends.
+
+    `python` is the interpreter of the installation that runs them.
+    """
     with tempfile.TemporaryDirectory(prefix="crashscout-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o711)  # the engines may run as another user
@@ -56,13 +59,15 @@ def running_apis() -> Iterator[Callable[..., AbstractContextManager[RunningApi]]
                 "CRASHSCOUT_FILES_DIR": str(folder / "files"),
                 "CRASHSCOUT_LOG_LEVEL": "WARNING",
             }
-            yield partial(_process, engines.database_url, environment)
+            yield partial(_process, python, engines.database_url, environment)
 
 
 @contextmanager
-def _process(database_url: str, environment: dict[str, str], processes: int = 1) -> Iterator[RunningApi]:
+def _process(
+    python: str, database_url: str, environment: dict[str, str], processes: int = 1
+) -> Iterator[RunningApi]:
     port = free_port()
-    command = [sys.executable, "-m", "service.cli", "api", "--port", str(port), "--processes", str(processes)]
+    command = [python, "-m", "service.cli", "api", "--port", str(port), "--processes", str(processes)]
     start = time.perf_counter()
     process = subprocess.Popen(command, env=os.environ | environment)
     try:

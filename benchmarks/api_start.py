@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--starts", type=int, default=7)
+    python = (
+        "of another installation; the one that developers use has packages that an API alone does without"
+    )
+    parser.add_argument("--python", default=sys.executable, help=python)
     arguments = parser.parse_args()
-    with running_apis() as start:
+    with running_apis(arguments.python) as start:
         starts = []
         for _ in range(arguments.starts):
             with start() as api:

@@ -7,6 +7,7 @@ that has begun: a client that sends a header line now and then would hold its pl
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import h11
@@ -26,6 +27,11 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        # asyncio does so for sockets that it opened; those of a shared port it does not know for TCP, and an answer's
+        # second part would wait 40 ms for the client to confirm the first.
+        connection = transport.get_extra_info("socket")
+        if connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._watch_head()
 
     def data_received(self, data: bytes) -> None:

@@ -95,7 +95,7 @@ def test_the_target_domain_is_told_in_original_words(loaded):
     assert points
     assert wording.load_case == tuple(row["body"] for row in points)
     speed, mass, belted = wording.features
-    assert (speed.name, speed.unit) == ("impact_speed_kmh", "km/h")
+    assert (speed.name, speed.unit) == ("impact speed", "km/h")
     assert mass.values == tuple(row["test_mass_kg"] for row in points)
     words = {True: "yes", False: "no", None: None}
     assert belted.values == tuple(words[row.get("belted")] for row in points)

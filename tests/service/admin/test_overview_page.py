@@ -188,7 +188,7 @@ def test_a_round_is_started_cancelled_and_closed_from_the_page(
     assert re.search(r"all that is left, [\d,]+ USD", text_of(dialog))
     url = dialog.form["action"]
     _, kind, text = flash_after(dashboard, url, {"batch_size": "0"})
-    assert (kind, "batch_size" in text) == ("error", True)
+    assert (kind, "batch size" in text) == ("error", True)
     _, kind, text = flash_after(dashboard, url, {"strategy": "lcmd", "batch_size": "7", "budget": ""})
     assert kind == "ok"
     with store() as session:

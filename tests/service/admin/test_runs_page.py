@@ -128,7 +128,7 @@ def test_request_a_round(dashboard: TestClient, store: sessionmaker[Session], ro
 
 @pytest.mark.parametrize(
     ("form", "field"),
-    [({"batch_size": "0"}, "batch_size"), ({"control_fraction": "nan"}, "control_fraction"),
+    [({"batch_size": "0"}, "batch size"), ({"control_fraction": "nan"}, "control fraction"),
      ({"strategy": "guess"}, "strategy"), ({"seed": "-1"}, "seed"), ({"surprise": "1"}, "surprise")],
 )  # fmt: skip
 def test_settings_that_do_not_fit_are_named(

@@ -143,6 +143,6 @@ def test_settings_that_do_not_fit_are_named(
 ) -> None:
     address, kind, text = flash_after(dashboard, url, {field: value})
     assert (address, kind) == (url, "error")
-    assert f"{field}:" in text
+    assert f"{field.replace('_', ' ')}:" in text
     with store() as session:
         assert acquisitions.get_round(session, rows.round_id + 1) is None
