@@ -6,6 +6,7 @@ Commands that need torch live in the worker package and join by the entry point 
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from importlib.metadata import entry_points
@@ -120,9 +121,10 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000, data_dir: DataDir = None)
 @app.command()
 def api(host: Host = "127.0.0.1", port: Port = 8000, processes: Processes = 1) -> None:
     """Run the web process alone; database and broker are named by their URLs."""
+    gc.disable()  # until `application` has made it: of what is imported nothing is garbage
     from service.accounts.bootstrap import secret_key_of
     from service.embedded import default_data_folder
-    from service.stack import check_address
+    from service.http_server import check_address
     from service.web_process import run
 
     settings = load_settings(engines=True)

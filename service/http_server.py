@@ -7,11 +7,16 @@ that has begun: a client that sends a header line now and then would hold its pl
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from service.addresses import is_loopback
+from service.errors import InputError
+from service.settings import Environment, Settings
 
 HEAD_TIMEOUT_S = 20.0
 LARGEST_HEAD_BYTES = 32 * 1024
@@ -73,3 +78,24 @@ def uvicorn_options() -> dict[str, Any]:
         "server_header": False,
         "proxy_headers": False,  # `ProxyHeadersMiddleware` stands in the application, with CRASHSCOUT_TRUSTED_PROXIES
     }
+
+
+def check_address(host: str, port: int, settings: Settings) -> None:
+    """Refuse to listen where it would be open to others, or where somebody else listens already.
+
+    Raises:
+        InputError: with the remedy.
+    """
+    # In production nobody comes in without credentials, whatever is set.
+    has_way_in = settings.api_key.get_secret_value() or settings.oidc_issuer
+    is_closed = has_way_in or settings.environment is Environment.PRODUCTION
+    if not is_loopback(host) and not is_closed:
+        hint = f"Set CRASHSCOUT_API_KEY, for example to {secrets.token_urlsafe(24)}, or listen on 127.0.0.1."
+        raise InputError(f"{host} can be reached by others, and no API key is set.", hint=hint)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            hint = "Choose another with --port, or stop what listens there."
+            raise InputError(f"Cannot listen on {host}:{port}: {error.strerror}.", hint=hint) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -18,9 +17,10 @@ from service.accounts.bootstrap import ReadyKey, ready_key, secret_key_of
 from service.addresses import is_loopback
 from service.database.migrate import upgrade
 from service.embedded import EmbeddedEngines, default_data_folder, die_with_parent
-from service.errors import InputError, UnavailableError
+from service.errors import UnavailableError
+from service.http_server import check_address
 from service.queue.client import check_broker
-from service.settings import Environment, Settings
+from service.settings import Settings
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 15.0
@@ -109,27 +109,6 @@ class Stack:
 
 def log_folder(data_folder: Path) -> Path:
     return data_folder / "logs"
-
-
-def check_address(host: str, port: int, settings: Settings) -> None:
-    """Refuse to listen where it would be open to others, or where somebody else listens already.
-
-    Raises:
-        InputError: with the remedy.
-    """
-    # In production nobody comes in without credentials, whatever is set.
-    has_way_in = settings.api_key.get_secret_value() or settings.oidc_issuer
-    is_closed = has_way_in or settings.environment is Environment.PRODUCTION
-    if not is_loopback(host) and not is_closed:
-        hint = f"Set CRASHSCOUT_API_KEY, for example to {secrets.token_urlsafe(24)}, or listen on 127.0.0.1."
-        raise InputError(f"{host} can be reached by others, and no API key is set.", hint=hint)
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            hint = "Choose another with --port, or stop what listens there."
-            raise InputError(f"Cannot listen on {host}:{port}: {error.strerror}.", hint=hint) from error
 
 
 def url_of(host: str, port: int) -> str:

@@ -36,8 +36,7 @@ def application() -> FastAPI:
     secret_key = SecretStr(secret_key_of(settings, settings.data_dir or default_data_folder()))
     made = create_app(settings.model_copy(update={"secret_key": secret_key}))
     # What stands now stays for good: without this a request of 10,000 rows waits 0.2 s for the garbage collector, which
-    # looks through all modules again and again.
-    gc.collect()
+    # looks through all modules again and again. It is not asked now either: there is next to nothing to find.
     gc.freeze()
     gc.enable()
     return made

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 from threading import BoundedSemaphore
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from typing import TYPE_CHECKING
 
 from service.errors import FieldError, InputError
 from service.settings import PLACEHOLDERS
 
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
 SHORTEST = 12
 LONGEST = 200
-# RFC 9106's second choice: 3 passes over 64 MiB. Each costs that memory and about 0.1 s of a core, so only few at once.
-_HASHER = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
 _AT_ONCE = BoundedSemaphore(4)
 
 
@@ -37,18 +36,28 @@ def _refuse(message: str) -> None:
 def hash_password(password: str) -> str:
     """About 0.1 s, on purpose."""
     with _AT_ONCE:
-        return _HASHER.hash(password)
+        return _hasher().hash(password)
 
 
 def fits(password: str, password_hash: str | None) -> bool:
     """Whether it is the password; without a hash as slow as with one, so that time tells nobody who exists."""
+    from argon2.exceptions import InvalidHashError, VerificationError
+
     with _AT_ONCE:
         try:
-            return _HASHER.verify(password_hash or _nobodys(), password) and password_hash is not None
+            return _hasher().verify(password_hash or _nobodys(), password) and password_hash is not None
         except (VerificationError, InvalidHashError):
             return False
 
 
 @cache
+def _hasher() -> PasswordHasher:
+    """RFC 9106's second choice: 3 passes over 64 MiB. Each costs that memory and 0.1 s of a core: few at once."""
+    from argon2 import PasswordHasher  # the API starts without it
+
+    return PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
+
+
+@cache
 def _nobodys() -> str:
-    return _HASHER.hash("the password of nobody")
+    return _hasher().hash("the password of nobody")

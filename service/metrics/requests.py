@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import Scope
 
 BOUNDS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -34,6 +33,8 @@ class RequestTimes:
         """What to tell whoever asks."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return self._own
+        from prometheus_client.multiprocess import MultiProcessCollector
+
         shared = CollectorRegistry()
         MultiProcessCollector(shared)  # type: ignore[no-untyped-call]  # registers itself
         return shared
