@@ -15,7 +15,7 @@ from service.ledger.curve import error_points
 from service.ledger.gains import learned_by, measured_alike, predicted_gain, realised_gain
 from service.ledger.repository import PickRow
 from service.ledger.schemas import ArmComparison, Balance, ErrorPoint, RegretLedger, RoundFigures, RoundLedger
-from service.lifecycles import PENDING, SPENT
+from service.lifecycles import PENDING, SPENT, RecommendationStatus
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -63,7 +63,8 @@ def _figures(
     session: Session, campaign: Campaign, picks: Sequence[PickRow], surrogates: Sequence[Surrogate]
 ) -> LedgerFigures:
     found = repository.rounds(session, campaign.id)
-    learned = repository.results_learned(session, campaign.id)
+    has_results = any(pick.status is RecommendationStatus.COMPLETED for pick in picks)
+    learned = repository.results_learned(session, campaign.id) if has_results else {}
     entries = []
     for round_ in found:
         own = [pick for pick in picks if pick.round_id == round_.id]
