@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STREAMS_END_S = 5
 # A process that says nothing for so long is replaced; a large body keeps one busy for a second or two.
 SILENT_S = 60
-# Objects after which the collector looks through the young ones, and how many such looks precede one through older ones.
+# Objects after which the collector looks through the young ones; how many such looks precede one through older ones.
 # A page makes ten thousand objects, all of which go with it: by Python's 700 a tenth of a read is looking for garbage.
 YOUNG = (50_000, 20, 50)
 # Where the processes of one API keep the times of their requests, so that each can tell those of all.
