@@ -47,6 +47,7 @@ class UploadsContext(Context):
         sources: names of the campaign's sources.
         splits: what a sample may be used for.
         occupants: whose labels become samples.
+        units: systems of units that a file without any may have.
         most_mib: size of the largest file that is taken.
         imports: newest first.
         typed: what a refused form held.
@@ -60,6 +61,7 @@ class UploadsContext(Context):
     sources: Sequence[str]
     splits: Sequence[str]
     occupants: Sequence[str]
+    units: Sequence[str]
     most_mib: int
     imports: Sequence[ImportLine]
     typed: Mapping[str, str]

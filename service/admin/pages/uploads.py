@@ -24,6 +24,7 @@ from service.dependencies import CampaignDep, GuardedRoute, Principal, SessionDe
 from service.errors import ConflictError, InputError, TooLargeError
 from service.imports import service as imports
 from service.imports.schemas import ImportRequest
+from service.ingest.options import UNIT_SYSTEMS
 from service.lifecycles import UploadStatus
 from service.runs import service as runs
 from service.settings import Settings
@@ -78,6 +79,7 @@ def _context(
         sources=[source.name for source in campaign.sources],
         splits=[split.value for split in Split],
         occupants=[occupants.value for occupants in Occupants],
+        units=list(UNIT_SYSTEMS),
         most_mib=settings.max_upload_mib,
         imports=[_import_line(run) for run in newest],
         typed=echo(form or {}),
@@ -138,6 +140,8 @@ async def _files(request: Request) -> list[UploadFile]:
     return [file for file in found if isinstance(file, UploadFile) and file.filename]
 
 
+# What may be said beside a file; what is left open the file says.
+_SAID = {"source", "split", "occupants", "units", "initial_speed_kmh"}
 FilesDep = Annotated[list[UploadFile], Depends(_files)]
 
 
@@ -154,7 +158,7 @@ def add_uploads(
     url = uploads_url(campaign.id)
     if not files:
         return flash.redirect(url, "error", "No file was chosen.")
-    said = {name: text for name, text in form.items() if name in {"source", "split", "occupants"}}
+    said = {name: text for name, text in form.items() if name in _SAID and text.strip()}
     refused = [
         text
         for file in files

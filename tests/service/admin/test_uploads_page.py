@@ -73,7 +73,11 @@ def test_good_and_bad_files_at_once(
         assert [upload.filename for upload in session.query(Upload)] == ["v04711.zip"]
 
 
-@pytest.mark.parametrize(("form", "told"), [({"source": "moon"}, "moon"), ({"split": "x"}, "split: ")])
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [({"source": "moon"}, "moon"), ({"split": "x"}, "split: "), ({"units": "furlongs"}, "t-mm-s"),
+     ({"initial_speed_kmh": "fast"}, "initial speed")],
+)  # fmt: skip
 def test_a_form_that_does_not_fit_stores_nothing(
     dashboard: TestClient, store: sessionmaker[Session], campaign_id: int, form: dict[str, str], told: str
 ) -> None:
@@ -82,6 +86,15 @@ def test_a_form_that_does_not_fit_stores_nothing(
     assert told in text
     with store() as session:
         assert session.query(Upload).count() == 0
+
+
+def test_what_a_file_does_not_say_is_said_beside_it(
+    dashboard: TestClient, store: sessionmaker[Session], campaign_id: int
+) -> None:
+    beside = {"units": "t-mm-s", "initial_speed_kmh": "56.3"}
+    assert send(dashboard, campaign_id, ("v04711.zip", crash()), **beside)[0] == "ok"
+    request = read(dashboard, store).request
+    assert (request["units"], request["initial_speed_kmh"]) == ("t-mm-s", 56.3)
 
 
 def test_no_file_is_told(dashboard: TestClient, campaign_id: int) -> None:

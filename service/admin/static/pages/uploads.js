@@ -94,7 +94,7 @@
     const data = new FormData();
     data.append("file", file);
     data.append("campaign_id", form.dataset.campaign);
-    for (const name of ["source", "split", "occupants"]) data.append(name, fields.get(name));
+    for (const name of ["source", "split", "occupants", "units", "initial_speed_kmh"]) if (fields.get(name)) data.append(name, fields.get(name));
     return new Promise((resolve) => {
       const request = new XMLHttpRequest();
       request.open("POST", form.dataset.api);
