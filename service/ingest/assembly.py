@@ -123,7 +123,7 @@ def _initial_speed(
         return _plausible(abs(head.initial_speed_mps), label), head.speed_flags
     raise FileFormatError(
         f"No impact speed is given in {label}, neither with the vehicle sensor nor for the car.",
-        hint="Say it by hand: --initial-speed-kmh.",
+        hint="Say it beside the file (initial_speed_kmh, --initial-speed-kmh).",
     )
 
 
@@ -131,6 +131,6 @@ def _plausible(speed_mps: float, label: str) -> float:
     if not SLOWEST_MPS <= speed_mps <= FASTEST_MPS:
         raise FileFormatError(
             f"The impact speed in {label} is {speed_mps * KMH_PER_MPS:.4g} km/h, which no crash test has.",
-            hint="Check its unit, or say it by hand: --initial-speed-kmh.",
+            hint="Check its unit, or say it beside the file (initial_speed_kmh, --initial-speed-kmh).",
         )
     return speed_mps

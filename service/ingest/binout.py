@@ -101,7 +101,7 @@ def read_binout(files: FileSet, options: ReadOptions) -> CrashTest:
     if options.units is None:
         raise InputError(
             f"{files.label} holds numbers without units.",
-            hint=f"Name the model's system of units (--units): {', '.join(UNIT_SYSTEMS)}.",
+            hint=f"Name the model's system of units (units, --units): {', '.join(UNIT_SYSTEMS)}.",
         )
     sensors = [
         _sensor(branch, number, options, alone=len(branches) == 1)

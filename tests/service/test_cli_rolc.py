@@ -89,7 +89,7 @@ def test_errors_are_one_line_and_status_2(run, tmp_path):
         "cut.EV5": "cut.EV5 is truncated",
         "bad.zip": "bad.zip is not a readable zip",
         "v1.mme": "v1.mme is no ISO-MME test description",
-        "binout0000": "binout0000 holds numbers without units. Name the model's system of units (--units)",
+        "binout0000": "binout0000 holds numbers without units. Name the model's system of units (units, --units)",
         "run.csv": "Give a mapping (--mapping FILE)",
         "nothing": "nothing does not exist",
     }
