@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from bs4 import BeautifulSoup
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
@@ -48,8 +49,8 @@ def say(
         run_logs.append(session, run, lines, cut=False)
 
 
-def said(soup: object) -> list[str]:
-    return [text_of(line) for line in soup.select(".line .said")]  # type: ignore[attr-defined]
+def said(soup: BeautifulSoup) -> list[str]:
+    return [text_of(line) for line in soup.select(".line .said")]
 
 
 def test_a_run_tells_where_it_stands_and_what_it_says(

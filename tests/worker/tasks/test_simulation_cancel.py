@@ -19,12 +19,7 @@ from service.vocabulary import LogLevel, LogSpeaker, SampleStatus
 from tests.support import add_round
 from tests.worker.oracles.solvers import is_alive
 from tests.worker.tasks.test_run_log import wait_until
-from tests.worker.tasks.test_simulations import (
-    approved,
-    ordered,
-    reason_of,
-    solver,  # noqa: F401 - a fixture
-)
+from tests.worker.tasks.test_simulations import approved, ordered, reason_of
 from tests.worker.tasks.test_tasks import read
 from worker.oracles import process
 from worker.tasks.simulation import simulation_run
@@ -61,7 +56,7 @@ def log_of(sessions: Sessions, run_id: int) -> list[tuple[LogSpeaker, LogLevel, 
 @pytest.mark.parametrize(("how", "sign"), [("hang", "child.pid"), ("deaf", "deaf")])
 def test_a_solver_that_hangs_is_killed_with_all_its_processes(
     worker_sessions: Sessions,
-    solver: Path,  # noqa: F811
+    solver: Path,
     monkeypatch: pytest.MonkeyPatch,
     how: str,
     sign: str,
@@ -91,7 +86,7 @@ def test_a_solver_that_hangs_is_killed_with_all_its_processes(
     assert read(worker_sessions, Recommendation, again[0]).status is _S.PROPOSED, "the design is free"
 
 
-def test_one_that_waits_ends_at_once(worker_sessions: Sessions, solver: Path) -> None:  # noqa: F811
+def test_one_that_waits_ends_at_once(worker_sessions: Sessions, solver: Path) -> None:
     (key,) = approved(worker_sessions, solver)
     run_id = ordered(worker_sessions, key)
     cancel(worker_sessions, run_id)
@@ -108,7 +103,7 @@ def test_one_that_waits_ends_at_once(worker_sessions: Sessions, solver: Path) ->
 
 def test_a_result_that_was_faster_than_the_cancellation_stays(
     worker_sessions: Sessions,
-    solver: Path,  # noqa: F811
+    solver: Path,
 ) -> None:
     (key,) = approved(worker_sessions, solver)
     run_id = ordered(worker_sessions, key)
@@ -120,7 +115,7 @@ def test_a_result_that_was_faster_than_the_cancellation_stays(
 
 def test_a_solver_that_fails_while_it_is_cancelled_fails_nothing_twice(
     worker_sessions: Sessions,
-    solver: Path,  # noqa: F811
+    solver: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (key,) = approved(worker_sessions, solver, "killed")

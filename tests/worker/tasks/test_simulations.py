@@ -26,21 +26,13 @@ from tests.crash_files import FORMATS, MAIN_FILE
 from tests.ev5_writer import write_folder
 from tests.support import add_finished_valuation, add_round
 from tests.worker.campaign import CAMPAIGN
-from tests.worker.oracles.solvers import is_alive, settings, write_solver
+from tests.worker.oracles.solvers import is_alive, settings
 from tests.worker.tasks.test_tasks import read
 from worker.tasks.simulation import simulation_run
 
 Sessions = sessionmaker[Session]
 _S = RecommendationStatus
 SPEED_KMH = 56.0
-
-
-@pytest.fixture
-def solver(worker_sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = write_solver(tmp_path)
-    monkeypatch.setenv("CRASHSCOUT_ORACLE_COMMANDS", f'["{path}"]')
-    get_settings.cache_clear()
-    return path
 
 
 def approved(
