@@ -21,8 +21,6 @@ SILENT_S = 60
 # Objects after which the collector looks through the young ones; how many such looks precede one through older ones.
 # A page makes ten thousand objects, all of which go with it: by Python's 700 a tenth of a read is looking for garbage.
 YOUNG = (50_000, 20, 50)
-# Where the processes of one API keep the times of their requests, so that each can tell those of all.
-SHARED_TIMES = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def application() -> FastAPI:
@@ -56,6 +54,8 @@ def run(host: str, port: int, processes: int) -> None:
     if processes == 1:
         uvicorn.run(application(), **options)
         return
+    from service.metrics.requests import SHARED_TIMES
+
     with tempfile.TemporaryDirectory(prefix="crashscout-times-") as folder:
         os.environ[SHARED_TIMES] = folder
         options |= {"factory": True, "workers": processes, "timeout_worker_healthcheck": SILENT_S}

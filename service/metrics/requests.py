@@ -1,7 +1,7 @@
 """How long requests took; labels are route templates, never the paths that came in.
 
 Several processes of one API (`crashscout api --processes`) keep their counts in files of one folder, which
-PROMETHEUS_MULTIPROC_DIR names; whichever is asked tells those of all, also of processes that have ended.
+`SHARED_TIMES` names; whichever is asked tells those of all, also of processes that have ended.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from starlette.types import Scope
 
 BOUNDS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 UNMATCHED = "unmatched"
+# The variable is prometheus_client's, which looks at it when it is imported.
+SHARED_TIMES = "PROMETHEUS_MULTIPROC_DIR"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -31,7 +33,7 @@ class RequestTimes:
 
     def of_all_processes(self) -> CollectorRegistry:
         """What to tell whoever asks."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        if SHARED_TIMES not in os.environ:
             return self._own
         from prometheus_client.multiprocess import MultiProcessCollector
 
