@@ -42,7 +42,8 @@ class NounRouter(APIRouter):
 
 def _split(path: str) -> tuple[str, str]:
     """First and third part of a path, each up to its colon; the second is an id, or a fixed word."""
-    _, noun, _, below, *_ = [part.partition(":")[0] for part in path.split("/", 4)] + ["", "", ""]
+    parts = [part.partition(":")[0] for part in path.split("/")[1:4]]
+    noun, _, below = parts + [""] * (3 - len(parts))
     return noun, below
 
 
