@@ -113,6 +113,8 @@ def test_files_can_be_chosen_by_keyboard_alone(watched: Watched, rows: Rows) -> 
     page = watched.open(f"/campaigns/{rows.campaign_id}/uploads")
     page.locator("#upload-form input[type=file]").focus()
     with page.expect_file_chooser() as asked:
+        # Playwright does not wait until choosers come to it: an answer to anything says that they do.
+        page.evaluate("null")
         page.keyboard.press("Enter")
     assert asked.value.is_multiple()
     asked.value.set_files([{"name": "a.zip", "mimeType": "application/zip", "buffer": b"PK"}])
