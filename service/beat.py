@@ -15,7 +15,7 @@ from threading import Event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from service.acquisitions import dry_runs, simulations
+from service.acquisitions import dry_runs, simulations, solver_files
 from service.database.clock import database_time
 from service.database.engine import make_engine, make_session_factory, unit_of_work
 from service.errors import UnavailableError
@@ -94,12 +94,12 @@ class _Beat:
             self._sweep()
 
     def _sweep(self) -> None:
+        now = datetime.now(UTC)
         try:
-            self._suspects = orphans.sweep(
-                self._sessions, self._settings, self._suspects, now=datetime.now(UTC)
-            )
+            self._suspects = orphans.sweep(self._sessions, self._settings, self._suspects, now=now)
+            solver_files.prune(self._sessions, self._settings, now=now)
         except OSError as error:
-            logger.warning("the folder of originals cannot be looked through: %s", error)
+            logger.warning("the files cannot be looked through: %s", error)
 
     def _say_alive(self) -> None:
         with unit_of_work(self._sessions) as session:

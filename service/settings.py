@@ -120,6 +120,9 @@ class Settings(OidcSettings):
         30, ge=1, description="Events and ended webhook deliveries are deleted then."
     )
     run_log_retention_days: int = Field(30, ge=1, description="Lines of the logs of runs are deleted then.")
+    solver_file_retention_days: int | None = Field(
+        None, ge=1, description="Folders of solvers whose run has ended are deleted then; empty: never."
+    )
     artefact_retention_days: int = Field(
         90, ge=1, description="Networks of surrogates that nothing refers to are deleted then."
     )

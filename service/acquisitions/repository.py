@@ -291,6 +291,11 @@ def running_simulations(session: Session, source_id: int) -> int:
     return session.scalars(statement).one()
 
 
+def simulations_ended_before(session: Session, moment: datetime) -> frozenset[int]:
+    """Ids of the simulation runs that ended before `moment`, whatever came of them."""
+    return frozenset(session.scalars(select(SimulationRun.id).where(SimulationRun.finished_at < moment)))
+
+
 def failed_simulations(session: Session) -> Sequence[SimulationRun]:
     """The newest simulation of each recommendation that still waits for one, where that one has failed."""
     newest = (

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from service.acquisitions import simulations
 from service.acquisitions.schemas import Completion
+from service.acquisitions.solver_files import folder_of
 from service.campaigns import service as campaigns
 from service.campaigns.oracles import CommandOracle
 from service.database.models import SimulationRun
 from service.errors import CrashscoutError
 from service.settings import get_settings
-from service.uploads.originals import files_folder
 from service.vocabulary import LogLevel, Oracle
 from worker import process
 from worker.oracles.command import Order, solve
 from worker.oracles.errors import SolverError
 from worker.simulation import DesignError, run_occupant_model
 from worker.tasks.lifecycle import ActiveRun, execute
-
-FOLDER = "oracle"
 
 
 def simulation_run(run_id: int) -> None:
@@ -72,13 +70,12 @@ def _of_occupant_model(row: SimulationRun) -> Completion:
 
 def _order(row: SimulationRun, definition: str) -> Order:
     settings = get_settings()
-    folder = files_folder(settings) / FOLDER / str(row.recommendation_id) / f"{row.id}-{row.attempt}"
     return Order(
         oracle=CommandOracle.model_validate(row.configuration["oracle_settings"]),
         design=row.configuration["planned_features"],
         recommendation_id=row.recommendation_id,
         definition=definition,
-        folder=folder.absolute(),
+        folder=folder_of(settings, row),
         allowed=settings.oracle_commands,
     )
 
