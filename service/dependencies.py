@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
@@ -127,14 +127,28 @@ class _Part(StringConvertor):
 register_url_convertor("part", _Part())
 
 
+@dataclass(frozen=True)
+class _Awaited:
+    """What a dependency of an endpoint asks the database for, in the thread of the endpoint instead of its own."""
+
+    find: Callable[[], Any]
+
+
+def _found(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.find() if isinstance(value, _Awaited) else value for name, value in arguments.items()}
+
+
 def _in_a_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """FastAPI sends an endpoint to a thread and its result to another; one is enough, results are models already."""
-    if inspect.iscoroutinefunction(endpoint):
-        return endpoint
+    """FastAPI sends an endpoint to a thread, each of its dependencies to another, and its result to one more.
+
+    One is enough: results are models already.
+    """
 
     @wraps(endpoint)
     async def call(**arguments: Any) -> Any:  # noqa: ANN401 - as the endpoint
-        return await run_in_threadpool(endpoint, **arguments)
+        if inspect.iscoroutinefunction(endpoint):
+            return await endpoint(**await run_in_threadpool(_found, arguments))
+        return await run_in_threadpool(lambda: endpoint(**_found(arguments)))
 
     return call
 
@@ -187,10 +201,16 @@ async def _page(
 PageDep = Annotated[PageRequest, Depends(_page)]
 
 
-def _campaign(campaign_id: int, session: SessionDep) -> Campaign:
-    return campaigns.get(session, campaign_id)
+async def _campaign(request: Request, campaign_id: int, session: SessionDep) -> Campaign | _Awaited:
+    find = partial(campaigns.get, session, campaign_id)
+    if request.method in guard.READS:
+        return _Awaited(find)
+    return await run_in_threadpool(
+        find
+    )  # before the body is looked at: a campaign of others has no rules for one
 
 
+# Of a read for its endpoint alone: a dependency of a read that needs the campaign asks for it itself.
 CampaignDep = Annotated[Campaign, Depends(_campaign)]
 
 

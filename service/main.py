@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ from service.injections.routes import router as injections
 from service.ledger.routes import router as ledger
 from service.manners.documents import describe
 from service.manners.limits import RateLimiter
+from service.manners.turns import Turns
 from service.maps.routes import router as maps
 from service.metrics.requests import RequestTimes
 from service.metrics.routes import router as metrics
@@ -152,7 +152,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.engine = make_engine(settings.database_url, statement_timeout_s=settings.statement_timeout_s)
     app.state.sessions = make_session_factory(app.state.engine)
     app.state.read_sessions = make_read_factory(app.state.engine)
-    app.state.transactions = asyncio.Semaphore(TRANSACTIONS)
+    app.state.turns = Turns(TRANSACTIONS)
     app.state.queue = QueueClient(settings.broker_url)
     send_after_commit(app.state.sessions, app.state.queue)
     app.state.authenticator = Authenticator(app.state.sessions, settings)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Float, Interval, Row, cast, delete, func, insert, literal, select
+from sqlalchemy import Float, Interval, Select, cast, delete, func, insert, literal, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from service.database.bulk import copy_rows
@@ -81,17 +82,25 @@ def copy_ranking(session: Session, rows: Iterable[Sequence[Any]]) -> None:
     copy_rows(session, RankedCandidate, RANKING_COLUMNS, rows)
 
 
-def ranking_page(session: Session, round_id: int, request: PageRequest) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Lines after the rank that the request names, with the names of their samples and sources."""
-    statement = (
-        select(*RankedCandidate.__table__.columns, Sample.external_id, Source.name.label("source"))
-        .join(Sample, Sample.id == RankedCandidate.sample_id)
-        .join(Source, Source.id == Sample.source_id)
-        .where(RankedCandidate.round_id == round_id, RankedCandidate.rank > request.after)
-        .order_by(RankedCandidate.rank)
-        .limit(request.limit + 1)
+@cache
+def _ranking() -> Select[Any]:
+    """Made once, as `_listed`."""
+    own = RankedCandidate.__mapper__.column_attrs
+    lines = select(
+        *(getattr(RankedCandidate, column.key) for column in own),
+        Sample.external_id,
+        Source.name.label("source"),
     )
-    return session.execute(statement).all()
+    joined = lines.join(Sample, Sample.id == RankedCandidate.sample_id).join(
+        Source, Source.id == Sample.source_id
+    )
+    return joined.order_by(RankedCandidate.rank)
+
+
+def ranking_page(session: Session, round_id: int, request: PageRequest) -> list[dict[str, Any]]:
+    """Lines after the rank that the request names, with the names of their samples and sources."""
+    statement = _ranking().where(RankedCandidate.round_id == round_id, RankedCandidate.rank > request.after)
+    return [dict(row) for row in session.execute(statement.limit(request.limit + 1)).mappings()]
 
 
 def get_recommendation(session: Session, recommendation_id: int) -> Recommendation | None:
@@ -156,6 +165,16 @@ def add_change(session: Session, change: RecommendationChange) -> None:
     session.add(change)
 
 
+@cache
+def _listed() -> Select[Any]:
+    """Made once: putting it together takes as long as reading the rows."""
+    of_sample = (Sample.external_id, Sample.planned_features, Sample.repeats_sample_id)
+    of_source = (Source.name.label("source"), Source.lead_time_hours)
+    own = Recommendation.__mapper__.column_attrs
+    statement = select(*(getattr(Recommendation, column.key) for column in own), *of_sample, *of_source)
+    return statement.join(Recommendation.sample).join(Sample.source).order_by(Recommendation.id)
+
+
 def page(
     session: Session,
     request: PageRequest,
@@ -163,19 +182,12 @@ def page(
     campaign_id: int | None = None,
     round_id: int | None = None,
     status: RecommendationStatus | None = None,
-) -> Sequence[Recommendation]:
-    """Recommendations by id, which within a round is the order of their ranks; of sample and source what is told."""
-    sample = joinedload(Recommendation.sample)
-    statement = (
-        select(Recommendation)
-        .where(Recommendation.id > request.after)
-        .options(
-            sample.load_only(Sample.external_id, Sample.planned_features, Sample.repeats_sample_id),
-            sample.joinedload(Sample.source).load_only(Source.name, Source.lead_time_hours),
-        )
-        .order_by(Recommendation.id)
-        .limit(request.limit + 1)
-    )
+) -> list[dict[str, Any]]:
+    """Recommendations by id, which within a round is the order of their ranks, with what is told of their samples.
+
+    Plain columns cost half of what objects do.
+    """
+    statement = _listed().where(Recommendation.id > request.after).limit(request.limit + 1)
     for column, value in (
         (Recommendation.campaign_id, campaign_id),
         (Recommendation.round_id, round_id),
@@ -183,7 +195,7 @@ def page(
     ):
         if value is not None:
             statement = statement.where(column == value)
-    return session.scalars(statement).all()
+    return [dict(row) for row in session.execute(statement).mappings()]
 
 
 def of_campaign(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fastapi import Response, status
 
 from service.acquisitions import dry_runs, outcomes, service, simulations
@@ -20,7 +18,6 @@ from service.acquisitions.schemas import (
     Rejection,
     SimulationRunRead,
 )
-from service.database.models import Recommendation
 from service.dependencies import CampaignDep, PageDep, Principal, SessionDep, requires
 from service.lifecycles import RecommendationStatus
 from service.pagination import Page, encode_cursor
@@ -93,7 +90,7 @@ def cancel_acquisition_round(
 def list_round_recommendations(round_id: int, session: SessionDep, page: PageDep) -> Page[RecommendationRead]:
     """The batch of a round, best first."""
     service.get_round(session, round_id)
-    return _page(service.recommendations_page(session, page, round_id=round_id))
+    return _page(service.recommendations_of_round(session, round_id, page))
 
 
 @router.get("/acquisition-rounds/{round_id}/preview", responses=responses(400, 404, 409))
@@ -112,18 +109,17 @@ def list_ranked_candidates(round_id: int, session: SessionDep, page: PageDep) ->
 
 @router.get("/campaigns/{campaign_id}/recommendations", responses=responses(400, 404))
 def list_recommendations(
-    campaign: CampaignDep,
+    campaign_id: int,
     session: SessionDep,
     page: PageDep,
     status: RecommendationStatus | None = None,
 ) -> Page[RecommendationRead]:
     """Recommendations of all rounds of a campaign."""
-    return _page(service.recommendations_page(session, page, campaign_id=campaign.id, status=status))
+    return _page(service.recommendations_of_campaign(session, campaign_id, page, status=status))
 
 
-def _page(found: tuple[Sequence[Recommendation], bool]) -> Page[RecommendationRead]:
-    rows, more = found
-    items = [service.read_recommendation(row) for row in rows]
+def _page(found: tuple[list[RecommendationRead], bool]) -> Page[RecommendationRead]:
+    items, more = found
     return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
 
 

@@ -180,14 +180,10 @@ def ranking_page(
     Raises:
         NotFoundError: if there is no such round.
     """
-    rows, more = cut_page(
-        repository.ranking_page(session, get_round(session, round_id).id, request), request.limit
-    )
+    rows, more = cut_page(repository.ranking_page(session, round_id, request), request.limit)
+    if not rows:
+        get_round(session, round_id)  # a round without a line may be none at all
     return [RankedCandidateRead.model_validate(row) for row in rows], more
-
-
-def read_recommendation(row: Recommendation) -> RecommendationRead:
-    return RecommendationRead.model_validate(recommendation_fields(row))
 
 
 def recommendation_fields(row: Recommendation) -> dict[str, Any]:
@@ -204,16 +200,32 @@ def recommendation_fields(row: Recommendation) -> dict[str, Any]:
     }
 
 
-def recommendations_page(
-    session: Session,
-    request: PageRequest,
-    *,
-    campaign_id: int | None = None,
-    round_id: int | None = None,
-    status: RecommendationStatus | None = None,
-) -> tuple[Sequence[Recommendation], bool]:
-    rows = repository.page(session, request, campaign_id=campaign_id, round_id=round_id, status=status)
-    return cut_page(rows, request.limit)
+def recommendations_of_campaign(
+    session: Session, campaign_id: int, request: PageRequest, *, status: RecommendationStatus | None
+) -> tuple[list[RecommendationRead], bool]:
+    """Those of all rounds, oldest first, and whether there are more.
+
+    Raises:
+        NotFoundError: if there is no such campaign.
+    """
+    found = repository.page(session, request, campaign_id=campaign_id, status=status)
+    return _recommendations(campaigns.listed(session, campaign_id, found), request)
+
+
+def recommendations_of_round(
+    session: Session, round_id: int, request: PageRequest
+) -> tuple[list[RecommendationRead], bool]:
+    """The batch of a round, best first, and whether there is more."""
+    return _recommendations(repository.page(session, request, round_id=round_id), request)
+
+
+def _recommendations(
+    found: Sequence[dict[str, Any]], request: PageRequest
+) -> tuple[list[RecommendationRead], bool]:
+    rows, more = cut_page(found, request.limit)
+    return [
+        RecommendationRead.model_validate({**row, "allowed": sorted(row["status"].allowed)}) for row in rows
+    ], more
 
 
 def newest_rounds(

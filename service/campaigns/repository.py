@@ -33,6 +33,10 @@ def get(session: Session, campaign_id: int) -> Campaign | None:
     return session.get(Campaign, campaign_id, options=[lazyload(Campaign.sources)])
 
 
+def exists(session: Session, campaign_id: int) -> bool:
+    return session.scalar(select(Campaign.id).where(Campaign.id == campaign_id)) is not None
+
+
 def lock(session: Session, campaign_id: int) -> None:
     """Wait for other transactions that decide about this campaign's money, capacity or groups.
 

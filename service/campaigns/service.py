@@ -16,7 +16,7 @@ from service.campaigns.schemas import CampaignCreate, CampaignSummary, StopRule
 from service.database.models import Campaign, Source
 from service.errors import NotFoundError
 from service.lifecycles import RecommendationStatus
-from service.pagination import PageRequest, cut_page
+from service.pagination import PageRequest, Row, cut_page
 from service.vocabulary import SampleStatus, Split
 
 if TYPE_CHECKING:
@@ -74,9 +74,23 @@ def get(session: Session, campaign_id: int) -> Campaign:
     """
     campaign = repository.get(session, campaign_id)
     if campaign is None:
-        message = f"There is no campaign {campaign_id}."
-        raise NotFoundError(message, hint="GET /api/v1/campaigns lists them.")
+        raise _no_campaign(campaign_id)
     return campaign
+
+
+def listed(session: Session, campaign_id: int, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows of a campaign as they are; only one without any is looked for, as it may be none at all.
+
+    Raises:
+        NotFoundError: if there are no rows, and no campaign with this id.
+    """
+    if not rows and not repository.exists(session, campaign_id):
+        raise _no_campaign(campaign_id)
+    return rows
+
+
+def _no_campaign(campaign_id: int) -> NotFoundError:
+    return NotFoundError(f"There is no campaign {campaign_id}.", hint="GET /api/v1/campaigns lists them.")
 
 
 def page(session: Session, request: PageRequest) -> tuple[Sequence[Campaign], bool]:

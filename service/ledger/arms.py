@@ -43,7 +43,7 @@ def compare_arms(picks: Sequence[PickRow]) -> ArmComparison:
 
 def squared_error(pick: PickRow) -> float | None:
     """Of the round's surrogate at the result, squared target units; None without a result."""
-    predicted = pick.components.get("predicted")
+    predicted = (pick.components or {}).get("predicted")
     if pick.target is None or predicted is None:
         return None
     return float((pick.target - predicted) ** 2)

@@ -27,13 +27,14 @@ def predicted_gain(
 ) -> PredictedGain:
     """What the round promised for the results that are in."""
     back = [pick for pick in picks if pick.target is not None]
-    information = [pick.components.get("information") for pick in back]
+    predicted = [pick.components or {} for pick in back]
+    information = [components.get("information") for components in predicted]
     known = [float(value) for value in information if value is not None]
     after = None
     if rmse_before is not None and back and len(known) == len(back):
         after = math.sqrt(max(0.0, rmse_before**2 - math.fsum(known)))
     metrics = round_.metrics or {}
-    spreads = [pick.components.get("predicted_std") for pick in back]
+    spreads = [components.get("predicted_std") for components in predicted]
     return PredictedGain(
         target_sd_before=metrics.get("target_sd_before"),
         target_sd_after=metrics.get("target_sd_after"),

@@ -43,7 +43,7 @@ def regret_ledger(session: Session, campaign: Campaign) -> RegretLedger:
         rounds=[_with_arms_so_far(entry, picks) for entry in found.rounds],
         total=found.total,
         total_arms=found.total_arms,
-        error_curve=_error_curve(session, campaign, surrogates),
+        error_curve=_error_curve(session, campaign, surrogates, picks),
         realised_gain=found.realised_gain,
     )
 
@@ -76,12 +76,22 @@ def _figures(
 
 def error_curve(session: Session, campaign: Campaign) -> list[ErrorPoint]:
     """Every measured surrogate, oldest first."""
-    return _error_curve(session, campaign, repository.surrogates(session, campaign.id))
-
-
-def _error_curve(session: Session, campaign: Campaign, surrogates: Sequence[Surrogate]) -> list[ErrorPoint]:
     learned = repository.learned_by_surrogate(session, campaign.id)
-    return error_points(surrogates, learned, repository.failed_before(session, campaign.id))
+    failed = repository.failed_before(session, campaign.id)
+    return error_points(repository.surrogates(session, campaign.id), learned, failed)
+
+
+def _error_curve(
+    session: Session, campaign: Campaign, surrogates: Sequence[Surrogate], picks: Sequence[PickRow]
+) -> list[ErrorPoint]:
+    """The same, without asking for what no pick has led to."""
+    statuses = {pick.status for pick in picks}
+    has_results, has_failed = (
+        status in statuses for status in (RecommendationStatus.COMPLETED, RecommendationStatus.FAILED)
+    )
+    learned = repository.learned_by_surrogate(session, campaign.id) if has_results else {}
+    failed = repository.failed_before(session, campaign.id) if has_failed else {}
+    return error_points(surrogates, learned, failed)
 
 
 def total_arms(session: Session, campaign: Campaign) -> ArmComparison:

@@ -92,7 +92,7 @@ async def transaction(request: Request, principal: PrincipalInfo) -> AsyncIterat
         if request.method in READS
         else _off_the_loop(unit_of_work(state.sessions))
     )
-    async with state.transactions, begin as session:
+    async with state.turns.take(), begin as session:
         limit(session, principal.campaign_ids)
         yield session
 

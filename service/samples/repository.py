@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Select,
     String,
     Text,
+    and_,
     func,
     insert,
     literal,
@@ -27,7 +29,7 @@ from service.database.bulk import copy_rows, draw_ids, json_text
 from service.database.models import LabelChange, Recommendation, Sample, SampleVeto, Source
 from service.lifecycles import PENDING
 from service.pagination import PageRequest
-from service.samples.schemas import SampleFilter
+from service.samples.schemas import SampleFilter, SampleRead, VetoRead
 from service.vocabulary import SampleStatus, Split
 
 # Id, source, planned features, executed features or None, the sample that it repeats, group.
@@ -152,18 +154,27 @@ def hold_groups(session: Session, campaign_id: int, *, alone: bool) -> None:
     session.execute(select(lock(GROUP_LOCKS, func.hashint8(campaign_id))))
 
 
-def page(session: Session, campaign_id: int, wanted: SampleFilter, request: PageRequest) -> Sequence[Sample]:
-    """Samples by id, with their vetoes and the names of their sources."""
-    statement = (
-        select(Sample)
-        .where(Sample.campaign_id == campaign_id, Sample.id > request.after)
-        .options(joinedload(Sample.source).load_only(Source.name), joinedload(Sample.veto))
-        .order_by(Sample.id)
-        .limit(request.limit + 1)
-    )
-    if wanted.source is not None:
-        statement = statement.join(Source, Source.id == Sample.source_id)
-    return session.scalars(filtered(statement, wanted)).all()
+@cache
+def _listed() -> Select[Any]:
+    """Made once: putting it together takes as long as reading the rows."""
+    own = [getattr(Sample, name) for name in SampleRead.model_fields if name not in {"source", "veto"}]
+    veto = [getattr(SampleVeto, name).label(f"veto_{name}") for name in VetoRead.model_fields]
+    stands = and_(SampleVeto.sample_id == Sample.id, SampleVeto.lifted_at.is_(None))
+    statement = select(*own, Source.name.label("source"), *veto).join(Source, Source.id == Sample.source_id)
+    return statement.outerjoin(SampleVeto, stands).order_by(Sample.id)
+
+
+def page(
+    session: Session, campaign_id: int, wanted: SampleFilter, request: PageRequest
+) -> list[dict[str, Any]]:
+    """What `SampleRead` tells of each sample, by id, the veto in columns of its own.
+
+    Plain columns cost half of what objects do.
+    """
+    statement = _listed().where(Sample.campaign_id == campaign_id, Sample.id > request.after)
+    return [
+        dict(row) for row in session.execute(filtered(statement.limit(request.limit + 1), wanted)).mappings()
+    ]
 
 
 def filtered(statement: Statement, wanted: SampleFilter) -> Statement:

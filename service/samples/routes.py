@@ -113,11 +113,10 @@ def create_samples(
 
 @router.get("/campaigns/{campaign_id}/samples", responses=responses(400, 404))
 def list_samples(
-    campaign: CampaignDep, session: SessionDep, page: PageDep, wanted: Annotated[SampleFilter, Depends()]
+    campaign_id: int, session: SessionDep, page: PageDep, wanted: Annotated[SampleFilter, Depends()]
 ) -> Page[SampleRead]:
     """Samples of a campaign, oldest first."""
-    rows, more = service.page(session, campaign, wanted, page)
-    items = [service.read(row, row.source.name) for row in rows]
+    items, more = service.page(session, campaign_id, wanted, page)
     return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
 
 

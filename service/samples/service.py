@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from service.audit import repository as audit
+from service.campaigns import service as campaigns
 from service.campaigns.schemas import Feature, Target
 from service.database.bulk import json_text
 from service.database.models import Campaign, LabelChange, Sample
@@ -24,6 +25,7 @@ from service.samples.schemas import (
     SampleCreate,
     SampleFilter,
     SampleRead,
+    VetoRead,
 )
 from service.samples.tables import Row
 from service.samples.validation import SampleSchema, check_sample
@@ -258,9 +260,21 @@ def ids_of_names(session: Session, campaign: Campaign, names: Sequence[str]) -> 
 
 
 def page(
-    session: Session, campaign: Campaign, wanted: SampleFilter, request: PageRequest
-) -> tuple[Sequence[Sample], bool]:
-    return cut_page(repository.page(session, campaign.id, wanted, request), request.limit)
+    session: Session, campaign_id: int, wanted: SampleFilter, request: PageRequest
+) -> tuple[list[SampleRead], bool]:
+    """Samples by id, and whether there are more.
+
+    Raises:
+        NotFoundError: if there is no such campaign.
+    """
+    found = repository.page(session, campaign_id, wanted, request)
+    rows, more = cut_page(campaigns.listed(session, campaign_id, found), request.limit)
+    return [_read_row(row) for row in rows], more
+
+
+def _read_row(row: dict[str, Any]) -> SampleRead:
+    veto = {name: row[f"veto_{name}"] for name in VetoRead.model_fields}
+    return SampleRead.model_validate({**row, "veto": veto if veto["reason"] is not None else None})
 
 
 def hygiene(session: Session, campaign: Campaign, *, limit: int) -> HygieneReport:

@@ -57,9 +57,9 @@ def request_valuation_run(
 
 
 @router.get("/campaigns/{campaign_id}/valuation-runs", responses=responses(400, 404))
-def list_valuation_runs(campaign: CampaignDep, session: SessionDep, page: PageDep) -> Page[ValuationRunRead]:
+def list_valuation_runs(campaign_id: int, session: SessionDep, page: PageDep) -> Page[ValuationRunRead]:
     """Valuation runs of a campaign, oldest first."""
-    rows, more = service.page(session, campaign, page)
+    rows, more = service.page(session, campaign_id, page)
     items = [ValuationRunRead.model_validate(row) for row in rows]
     return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
 

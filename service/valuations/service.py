@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from service.campaigns import repository as campaigns_repository
+from service.campaigns import service as campaigns
 from service.database.models import Campaign, DataValue, Surrogate, ValuationRun
 from service.errors import ConflictError, NotFoundError
 from service.pagination import PageRequest, cut_page
@@ -82,8 +83,14 @@ def cancel(session: Session, run_id: int, *, actor: str) -> ValuationRun:
     return run
 
 
-def page(session: Session, campaign: Campaign, request: PageRequest) -> tuple[Sequence[ValuationRun], bool]:
-    return cut_page(runs_repository.page(session, ValuationRun, campaign.id, request), request.limit)
+def page(session: Session, campaign_id: int, request: PageRequest) -> tuple[Sequence[ValuationRun], bool]:
+    """Oldest first, and whether there are more.
+
+    Raises:
+        NotFoundError: if there is no such campaign.
+    """
+    found = runs_repository.page(session, ValuationRun, campaign_id, request)
+    return cut_page(campaigns.listed(session, campaign_id, found), request.limit)
 
 
 def newest(session: Session, campaign: Campaign, *, limit: int) -> Sequence[ValuationRun]:

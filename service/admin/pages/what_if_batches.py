@@ -44,12 +44,12 @@ def batch(session: Session, round_: AcquisitionRound) -> list[Pick]:
     if round_.dry_run:
         previewed, _ = dry_runs.preview_page(session, round_.id, page)
         return [_previewed(row) for row in previewed]
-    rows, _ = acquisitions.recommendations_page(session, page, round_id=round_.id)
+    rows, _ = acquisitions.recommendations_of_round(session, round_.id, page)
     return [
         Pick(
             sample_id=row.sample_id,
-            name=row.sample.external_id or f"sample {row.sample_id}",
-            source=row.sample.source.name,
+            name=row.external_id or f"sample {row.sample_id}",
+            source=row.source,
             rank=row.rank,
             arm=row.arm,
             predicted=row.components.get("predicted"),

@@ -109,6 +109,20 @@ def test_another_campaign_does_not_exist(
             checks["403 as it concerns all campaigns"] += 1
 
 
+def test_who_is_limited_to_a_campaign_reads_all_of_it(
+    closed: TestClient, new_key: Keys, foreign: Foreign, checks: Counter[str]
+) -> None:
+    unlimited, limited = new_key(), new_key(campaign_ids=frozenset({foreign.row("campaigns")}))
+    reads = [route for route in routes(closed) if route.method == "GET" and route.names_campaign]
+    rows = [foreign.row(route.collection or "campaigns") for route in reads]
+    for route, row_id in zip(reads, rows, strict=True):
+        if route.path.startswith("/api/") and not route.path.endswith(OWN_404):
+            same = {"x-request-id": "walk"}
+            whole, own = (route.call(closed, row_id, **same, **key) for key in (unlimited, limited))
+            assert (own.status_code, own.content) == (whole.status_code, whole.content), route.name
+            checks["the same for who is limited to it"] += 1
+
+
 def test_lists_over_all_campaigns_hold_the_own_ones_only(
     closed: TestClient, new_key: Keys, foreign: Foreign, checks: Counter[str]
 ) -> None:

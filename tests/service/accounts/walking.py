@@ -29,7 +29,7 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 TABLES = {"imports": "import_runs", "rounds": "campaign_rounds"}
 # Collections whose rows belong to no campaign.
 OF_ALL_CAMPAIGNS = {"api-keys", "users"}
-# Bodies without which a route would complain of the body before it looks for the row, by the name of the function.
+# Bodies and queries without which a route would complain before it looks for the row, by the name of the function.
 BODIES: dict[str, dict[str, Any]] = {
     "reject_recommendation": {"json": {"reason": "no body left"}},
     "complete_recommendation": {"json": {"target": 26.5}},
@@ -43,6 +43,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "retest_sample": {"json": {"reason": "no body left"}},
     "veto_sample": {"json": {"reason": "no body left"}},
     "correct_label": {"json": {"reason": "no body left", "target": 26.5}},
+    "show_attempts": {"params": {"kind": "valuation-runs", "run_id": 1}},
     "create_injections": {"json": {"sample_ids": [1], "reason": "no body left"}},
 }  # fmt: skip
 
