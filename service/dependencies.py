@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Annotated, Any
@@ -31,7 +32,7 @@ from service.vocabulary import Scope
 
 __all__ = [
     "CampaignDep", "GuardedRoute", "PageDep", "Principal", "PrincipalInfo", "RawBody", "RawBodyDep", "SessionDep",
-    "SettingsDep", "limit_strangers", "principal_of", "refuse_cross_site", "requires", "still_reads",
+    "SettingsDep", "limit_strangers", "principal_of", "refuse_cross_site", "requires", "session_of", "still_reads",
 ]  # fmt: skip
 
 # A browser says whence a request comes; anything else than these changes nothing here.
@@ -114,6 +115,8 @@ async def _session(request: Request, principal: Principal) -> AsyncIterator[Sess
         yield session
 
 
+# For endpoints that wait for something else after their statements: a block, so that they hold no turn meanwhile.
+session_of = asynccontextmanager(_session)
 # Function scope: the commit happens before the answer goes out, so that a failing one is a 500 and not a 200.
 SessionDep = Annotated[Session, Depends(_session, scope="function")]
 
@@ -143,11 +146,11 @@ def _in_a_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
     One is enough: results are models already.
     """
+    if inspect.iscoroutinefunction(endpoint):
+        return endpoint
 
     @wraps(endpoint)
     async def call(**arguments: Any) -> Any:  # noqa: ANN401 - as the endpoint
-        if inspect.iscoroutinefunction(endpoint):
-            return await endpoint(**await run_in_threadpool(_found, arguments))
         return await run_in_threadpool(lambda: endpoint(**_found(arguments)))
 
     return call
@@ -210,7 +213,7 @@ async def _campaign(request: Request, campaign_id: int, session: SessionDep) -> 
     )  # before the body is looked at: a campaign of others has no rules for one
 
 
-# Of a read for its endpoint alone: a dependency of a read that needs the campaign asks for it itself.
+# Of a read for its endpoint alone, which runs in a thread: what else of a read needs the campaign asks for it itself.
 CampaignDep = Annotated[Campaign, Depends(_campaign)]
 
 

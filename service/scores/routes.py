@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.dependencies import CampaignDep, Principal, RawBodyDep, SessionDep
+from service.campaigns import service as campaigns
+from service.dependencies import Principal, RawBody, RawBodyDep, SessionDep, session_of
 from service.design_bodies import design_body
 from service.problems import responses
 from service.queue.client import QueueClient
@@ -39,22 +40,26 @@ WaitQuery = Annotated[
 ]
 
 
-def _asked(
+async def _asked(
     request: Request,
-    campaign: CampaignDep,
-    session: SessionDep,
+    campaign_id: int,
     principal: Principal,
     mailbox: MailboxDep,
     body: RawBodyDep,
     seed: Annotated[int, Query(ge=0, lt=2**32, description="Of NDJSON and CSV bodies.")] = 0,
 ) -> str:
     """Check the designs and hand them to the workers; the address of the answer."""
+    async with session_of(request, principal) as session:
+        question = await run_in_threadpool(_question, session, campaign_id, body, seed)
     queue: QueueClient = request.app.state.queue
+    token = await run_in_threadpool(service.ask, queue, mailbox, question, principal_id=principal.id)
+    return f"/api/v1/campaigns/{campaign_id}/scores/{token}"
+
+
+def _question(session: SessionDep, campaign_id: int, body: RawBody, seed: int) -> dict[str, Any]:
+    campaign = campaigns.get(session, campaign_id)
     settings, rows = service.read_request(campaign, body.content, body.content_type, seed)
-    question = service.question_of(session, campaign, settings, rows)
-    token = service.ask(queue, mailbox, question, principal_id=principal.id)
-    session.close()  # the wait that follows must not hold a connection to the database
-    return f"/api/v1/campaigns/{campaign.id}/scores/{token}"
+    return service.question_of(session, campaign, settings, rows)
 
 
 @router.post(
@@ -64,7 +69,7 @@ def _asked(
     response_model=None,
 )
 async def score_designs(
-    location: Annotated[str, Depends(_asked, scope="function")], mailbox: MailboxDep, wait_s: WaitQuery = 10.0
+    location: Annotated[str, Depends(_asked)], mailbox: MailboxDep, wait_s: WaitQuery = 10.0
 ) -> Response:
     """Rank posted designs as a round would, and store nothing.
 
@@ -79,15 +84,15 @@ async def score_designs(
 )
 async def read_scores(
     token: str,
-    campaign: CampaignDep,
-    session: SessionDep,
+    campaign_id: int,
+    request: Request,
     principal: Principal,
     mailbox: MailboxDep,
     wait_s: WaitQuery = 0.0,
 ) -> Response:
     """The answer to posted designs, or 202 while it is not there."""
-    campaign_id = campaign.id
-    session.close()
+    async with session_of(request, principal) as session:
+        await run_in_threadpool(campaigns.get, session, campaign_id)
     await run_in_threadpool(
         service.require_owner, mailbox, token, campaign_id=campaign_id, principal_id=principal.id
     )

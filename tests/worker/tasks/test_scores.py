@@ -1,5 +1,7 @@
 """Scores of posted designs, from the request through the broker and the worker to the answer."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
 from service.database.base import Base
+from service.database.engine import TRANSACTIONS
 from service.database.models import RankedCandidate, Recommendation, Sample
 from service.dependencies import PrincipalInfo, principal_of
 from service.samples import repository as samples
@@ -134,6 +137,23 @@ def test_the_answer_is_waited_for(client: TestClient, campaign_id: int, broker_u
     assert client.get(location).status_code == 202
     work(broker_url)
     assert client.get(location, params={"wait_s": 20}).status_code == 200
+
+
+def test_requests_that_wait_for_scores_hold_up_nobody(
+    client: TestClient, campaign_id: int, broker_url: str
+) -> None:
+    url, body = f"{API}/campaigns/{campaign_id}/scores", {"designs": [DESIGN]}
+    with ThreadPoolExecutor(TRANSACTIONS) as threads:
+        send = partial(client.post, url, params={"wait_s": 20}, json=body)
+        waiting = [threads.submit(send) for _ in range(TRANSACTIONS)]
+        while (
+            sum(task == "acquisition.score" for task, _ in queued_messages(broker_url, "gpu")) < TRANSACTIONS
+        ):
+            assert not any(request.done() for request in waiting)
+        assert client.get(f"{API}/campaigns/{campaign_id}").status_code == 200
+        assert not any(request.done() for request in waiting)
+        work(broker_url)
+        assert {request.result().status_code for request in waiting} == {200}
 
 
 def test_csv_and_ndjson_are_read_like_samples(client: TestClient, campaign_id: int, broker_url: str) -> None:
