@@ -7,9 +7,9 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 from sqlalchemy.engine import make_url
@@ -34,6 +34,11 @@ _STRUCTURED = dict.fromkeys(
      "oidc_email_domains"), _LIST,
 ) | dict.fromkeys(("oidc_roles", "oidc_required_claims"), _OBJECT)  # fmt: skip
 _DATABASE_DRIVERS = frozenset({"postgresql", "postgresql+psycopg"})
+
+
+# `NAME=` in a file of settings; an empty folder would be the working one. Not for all: an empty CRASHSCOUT_ENVIRONMENT
+# is refused rather than taken for development.
+_EMPTY_IS_NONE = BeforeValidator(lambda value: None if value == "" else value)
 
 
 class Environment(StrEnum):
@@ -61,8 +66,10 @@ class Settings(OidcSettings):
     environment: Environment = Environment.DEVELOPMENT
     database_url: str = Field("", description="SQLAlchemy URL of Postgres; empty: start an embedded one.")
     broker_url: str = Field("", description="Redis URL; empty: start an embedded one.")
-    data_dir: Path | None = Field(None, description="Folder of the embedded engines.")
-    files_dir: Path | None = Field(
+    data_dir: Annotated[Path | None, _EMPTY_IS_NONE] = Field(
+        None, description="Folder of the embedded engines."
+    )
+    files_dir: Annotated[Path | None, _EMPTY_IS_NONE] = Field(
         None,
         description="Folder of uploaded originals and downloads, the same for API and workers; "
         "empty: `files` in the data folder.",
@@ -120,7 +127,7 @@ class Settings(OidcSettings):
         30, ge=1, description="Events and ended webhook deliveries are deleted then."
     )
     run_log_retention_days: int = Field(30, ge=1, description="Lines of the logs of runs are deleted then.")
-    solver_file_retention_days: int | None = Field(
+    solver_file_retention_days: Annotated[int | None, _EMPTY_IS_NONE] = Field(
         None, ge=1, description="Folders of solvers whose run has ended are deleted then; empty: never."
     )
     artefact_retention_days: int = Field(

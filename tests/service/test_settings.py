@@ -127,6 +127,20 @@ def test_a_lone_process_needs_both_engines_named(
         load_settings(engines=True)
 
 
+def test_an_empty_value_is_as_good_as_none_where_nothing_need_be_set(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    optional = [name for name, value in Settings(_env_file=None) if value is None]
+    assert set(optional) == {"data_dir", "files_dir", "solver_file_retention_days"}
+    for name in optional:
+        monkeypatch.setenv(f"CRASHSCOUT_{name.upper()}", "")
+    found = make()
+    assert [getattr(found, name) for name in optional] == [None] * 3
+    monkeypatch.setenv("CRASHSCOUT_ENVIRONMENT", "")
+    with pytest.raises(ValidationError):
+        make()
+
+
 @pytest.mark.skipif(not (ROOT / ".env.example").exists(), reason="this checkout has no .env.example")
 def test_the_example_configuration_cannot_be_started_as_it_is() -> None:
     with pytest.raises(ValidationError):
