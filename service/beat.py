@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from datetime import UTC, datetime
-from threading import Event
+from threading import Event, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -70,6 +70,7 @@ class _Beat:
         self._is_new = True
         self._swept_at = -math.inf
         self._suspects: frozenset[str] = frozenset()
+        self._sweeper = Thread()  # of the last look, which has ended
 
     def run(self, stop: Event) -> None:
         while not stop.wait(min(self._house_every_s, TICK_EVERY_S)):
@@ -94,12 +95,24 @@ class _Beat:
             self._sweep()
 
     def _sweep(self) -> None:
+        """Look through the files in a thread: a disk may take long, and runs and schedules must not wait for it."""
+        if not self._sweeper.is_alive():
+            self._sweeper = Thread(target=self._look_through_files, name="files", daemon=True)
+            self._sweeper.start()
+
+    def _look_through_files(self) -> None:
+        for look in (self._remove_orphans, self._prune_solver_files):
+            try:
+                look()
+            except (OSError, SQLAlchemyError) as error:
+                logger.warning("the files cannot be looked through: %s", error)
+
+    def _remove_orphans(self) -> None:
         now = datetime.now(UTC)
-        try:
-            self._suspects = orphans.sweep(self._sessions, self._settings, self._suspects, now=now)
-            solver_files.prune(self._sessions, self._settings, now=now)
-        except OSError as error:
-            logger.warning("the files cannot be looked through: %s", error)
+        self._suspects = orphans.sweep(self._sessions, self._settings, self._suspects, now=now)
+
+    def _prune_solver_files(self) -> None:
+        solver_files.prune(self._sessions, self._settings)
 
     def _say_alive(self) -> None:
         with unit_of_work(self._sessions) as session:

@@ -31,8 +31,9 @@ from service.settings import Settings
 from service.vocabulary import Scope
 
 __all__ = [
-    "CampaignDep", "GuardedRoute", "PageDep", "Principal", "PrincipalInfo", "RawBody", "RawBodyDep", "SessionDep",
-    "SettingsDep", "limit_strangers", "principal_of", "refuse_cross_site", "requires", "session_of", "still_reads",
+    "CampaignDep", "GuardedRoute", "PageDep", "Principal", "PrincipalInfo", "RawBody", "RawBodyDep",
+    "SessionDep", "SettingsDep", "is_in_transaction", "limit_strangers", "principal_of", "refuse_cross_site",
+    "requires", "session_of", "still_reads",
 ]  # fmt: skip
 
 # A browser says whence a request comes; anything else than these changes nothing here.
@@ -117,6 +118,13 @@ async def _session(request: Request, principal: Principal) -> AsyncIterator[Sess
 
 # For endpoints that wait for something else after their statements: a block, so that they hold no turn meanwhile.
 session_of = asynccontextmanager(_session)
+
+
+def is_in_transaction(request: Request) -> bool:
+    """Whether one stands around the route, for the sake of an idempotency key: then it must not wait for others."""
+    return getattr(request.state, "session", None) is not None
+
+
 # Function scope: the commit happens before the answer goes out, so that a failing one is a 500 and not a 200.
 SessionDep = Annotated[Session, Depends(_session, scope="function")]
 

@@ -36,6 +36,8 @@ _STRUCTURED = dict.fromkeys(
 _DATABASE_DRIVERS = frozenset({"postgresql", "postgresql+psycopg"})
 
 
+# A hundred years: what is kept for longer than anybody counts.
+LONGEST_DAYS = 36_500
 # `NAME=` in a file of settings; an empty folder would be the working one. Not for all: an empty CRASHSCOUT_ENVIRONMENT
 # is refused rather than taken for development.
 _EMPTY_IS_NONE = BeforeValidator(lambda value: None if value == "" else value)
@@ -60,8 +62,8 @@ class Settings(OidcSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Files that the environment names stand beside it, before `.env`."""
-        return init_settings, env_settings, FileSource(settings_cls), dotenv_settings, file_secret_settings
+        """Files that the environment names stand beside it, before `.env`; they win over empty variables."""
+        return init_settings, FileSource(settings_cls), env_settings, dotenv_settings, file_secret_settings
 
     environment: Environment = Environment.DEVELOPMENT
     database_url: str = Field("", description="SQLAlchemy URL of Postgres; empty: start an embedded one.")
@@ -124,14 +126,22 @@ class Settings(OidcSettings):
         "and no interpreter.",
     )
     event_retention_days: int = Field(
-        30, ge=1, description="Events and ended webhook deliveries are deleted then."
+        30, ge=1, le=LONGEST_DAYS, description="Events and ended webhook deliveries are deleted then."
     )
-    run_log_retention_days: int = Field(30, ge=1, description="Lines of the logs of runs are deleted then.")
+    run_log_retention_days: int = Field(
+        30, ge=1, le=LONGEST_DAYS, description="Lines of the logs of runs are deleted then."
+    )
     solver_file_retention_days: Annotated[int | None, _EMPTY_IS_NONE] = Field(
-        None, ge=1, description="Folders of solvers whose run has ended are deleted then; empty: never."
+        None,
+        ge=1,
+        le=LONGEST_DAYS,
+        description="Folders of solvers whose run has ended are deleted then; empty: never.",
     )
     artefact_retention_days: int = Field(
-        90, ge=1, description="Networks of surrogates that nothing refers to are deleted then."
+        90,
+        ge=1,
+        le=LONGEST_DAYS,
+        description="Networks of surrogates that nothing refers to are deleted then.",
     )
     event_streams: int = Field(100, ge=1, description="Most event streams of one API process.")
     webhook_allowed_networks: list[str] = Field(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Float, Interval, Select, cast, delete, func, insert, literal, select
+from sqlalchemy import Float, Interval, Row, Select, cast, delete, func, insert, literal, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from service.database.bulk import copy_rows
@@ -303,9 +303,10 @@ def running_simulations(session: Session, source_id: int) -> int:
     return session.scalars(statement).one()
 
 
-def simulations_ended_before(session: Session, moment: datetime) -> frozenset[int]:
-    """Ids of the simulation runs that ended before `moment`, whatever came of them."""
-    return frozenset(session.scalars(select(SimulationRun.id).where(SimulationRun.finished_at < moment)))
+def simulations(session: Session) -> Sequence[Row[int, int, int, datetime | None]]:
+    """`id`, `recommendation_id`, `attempt` and `finished_at` of all simulation runs."""
+    run = SimulationRun
+    return session.execute(select(run.id, run.recommendation_id, run.attempt, run.finished_at)).all()
 
 
 def failed_simulations(session: Session) -> Sequence[SimulationRun]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from service.acquisitions import repository
+from service.database.clock import database_time
 from service.database.engine import unit_of_work
 from service.database.models import SimulationRun
 from service.settings import Settings
@@ -19,6 +22,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _PLACE = "oracle"
+_ATTEMPT = re.compile(r"([0-9]{1,18})-([0-9]{1,9})")
+
+
+class _Attempt(NamedTuple):
+    recommendation_id: int
+    run_id: int
+    attempt: int
 
 
 def folder_of(settings: Settings, run: SimulationRun) -> Path:
@@ -27,36 +37,54 @@ def folder_of(settings: Settings, run: SimulationRun) -> Path:
     return place.absolute() / f"{run.id}-{run.attempt}"
 
 
-def prune(sessions: sessionmaker[Session], settings: Settings, *, now: datetime) -> int:
+def prune(sessions: sessionmaker[Session], settings: Settings) -> int:
     """Delete the folders of runs that ended `solver_file_retention_days` ago; none when that is not set.
 
-    A folder whose run the database does not know is left alone: it may belong to another one.
+    A folder that no attempt of the database has made is left alone. When most are such, all are: the numbers of
+    another database's runs may be those of ours.
 
     Returns:
-        How many folders were deleted.
+        How many folders were deleted; one that cannot be is told in the log, and tried again the next time.
 
-    Raises:
-        OSError: if a folder cannot be looked through or deleted.
-
-    Cost: a look at each folder, and one statement when there are any.
+    Cost: a look at each folder, one statement when there are any, and as long as the disk takes.
     """
     if settings.solver_file_retention_days is None:
         return 0
-    folders = _folders(files_folder(settings) / _PLACE)
+    folders = dict(_folders(files_folder(settings) / _PLACE))
     if not folders:
         return 0
-    moment = now - timedelta(days=settings.solver_file_retention_days)
+    keep = timedelta(days=settings.solver_file_retention_days)
     with unit_of_work(sessions) as session:
-        ended = repository.simulations_ended_before(session, moment)
-    doomed = [folder for folder, run_id in folders.items() if run_id in ended]
-    for folder in doomed:
+        moment = database_time(session) - keep
+        runs = {(run.recommendation_id, run.id): run for run in repository.simulations(session)}
+    ours = {
+        folder: run
+        for folder, of in folders.items()
+        if (run := runs.get(of[:2])) and of.attempt <= run.attempt
+    }
+    if 2 * len(ours) < len(folders):
+        logger.warning(
+            "%d of %d folders of solvers belong to no simulation: all are left alone. "
+            "Does CRASHSCOUT_FILES_DIR fit CRASHSCOUT_DATABASE_URL?", len(folders) - len(ours), len(folders),
+        )  # fmt: skip
+        return 0
+    doomed = [folder for folder, run in ours.items() if run.finished_at and run.finished_at < moment]
+    return sum(map(_delete, doomed))
+
+
+def _folders(place: Path) -> Iterator[tuple[Path, _Attempt]]:
+    """Folders of attempts; what has another name, or is a link, was put there by somebody else."""
+    for path in place.glob("*/*"):
+        found = _ATTEMPT.fullmatch(path.name)
+        if found and path.parent.name.isdecimal() and path.is_dir() and not path.is_symlink():
+            yield path, _Attempt(int(path.parent.name), int(found[1]), int(found[2]))
+
+
+def _delete(folder: Path) -> bool:
+    try:
         shutil.rmtree(folder)
-    if doomed:
-        logger.info("deleted %d folders of solvers", len(doomed))
-    return len(doomed)
-
-
-def _folders(place: Path) -> dict[Path, int]:
-    """Folders of attempts with the ids of their runs."""
-    found = {path: path.name.partition("-")[0] for path in place.glob("*/*-*")}
-    return {path: int(run_id) for path, run_id in found.items() if run_id.isdecimal() and path.is_dir()}
+    except OSError as error:
+        logger.warning("the folder of a solver cannot be deleted: %s", error)
+        return False
+    logger.info("deleted the folder of a solver: %s", folder)
+    return True

@@ -29,6 +29,7 @@ from service.settings import Settings
 Handler = Callable[[Request], Awaitable[Response]]
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHUNK_BYTES = 2**20
+_MULTIPART = "multipart/form-data"
 
 
 async def charge(request: Request, principal_id: str) -> None:
@@ -71,6 +72,8 @@ async def answered(request: Request, principal: PrincipalInfo, handle: Handler) 
     """The answer of the route, with repeated requests and versions taken care of."""
     resource = versions.resource_of(request.url.path)
     try:
+        if request.method not in READS:
+            await _read_body(request)
         asked = await _asked(request, principal.id)
         if asked is None and resource is None:
             return await handle(request)
@@ -145,10 +148,20 @@ async def _asked(request: Request, principal_id: str) -> Asked | None:
     return Asked(principal_id, key, idempotency.fingerprint(address, *await _payload(request)))
 
 
+async def _read_body(request: Request) -> None:
+    """Have it here before a transaction begins: a slow client must hold neither a turn nor a connection."""
+    if _kind_of(request) != _MULTIPART:
+        await request.body()
+
+
+def _kind_of(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def _payload(request: Request) -> list[bytes]:
     """The parts of a form without its boundary, which a client draws anew each time; else the type and bytes."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
+    kind = _kind_of(request)
+    if kind != _MULTIPART:
         return [kind.encode(), await request.body()]
     parts: list[bytes] = []
     for name, value in (await request.form()).multi_items():

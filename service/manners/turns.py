@@ -2,8 +2,8 @@
 
 Threads of one process take the interpreter from each other. A dozen that each build a page finish later than the same
 pages built three at a time, one computing while the others wait for the database: under load the times of all answers
-grow several times (`benchmarks.api_load`). A few slow statements must not hold up everybody else, so who has waited
-for `patience_s` goes on, as long as there are connections.
+grow several times (`benchmarks.api_load`). Slow requests must not hold up everybody else: who has held a turn for
+`patience_s` is counted no longer, and the next goes on beside it, as long as there are connections.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Turns:
     """Turns of the requests of one process, in the order in which they came."""
 
     def __init__(self, most: int, *, at_once: int = AT_ONCE, patience_s: float = PATIENCE_S) -> None:
-        """`most` hold a turn at the same time, however long others have waited."""
+        """`most` hold a turn at the same time, however long they have held it."""
         self._all = asyncio.Semaphore(most)
         self._few = asyncio.Semaphore(at_once)
         self._patience_s = patience_s
@@ -28,20 +28,23 @@ class Turns:
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
         """Wait for a turn, and hold it until the block ends; nothing else is held meanwhile."""
-        async with self._all:
-            is_of_few = await self._is_of_few()
-            try:
-                yield
-            finally:
-                if is_of_few:
-                    self._few.release()
+        async with self._all, self._one_of_few():
+            yield
 
-    async def _is_of_few(self) -> bool:
-        """True with one of the few turns, False when there was none in time."""
-        if not self._few.locked():
-            return await self._few.acquire()
+    @asynccontextmanager
+    async def _one_of_few(self) -> AsyncIterator[None]:
+        await self._few.acquire()
+        is_counted = True
+
+        def count_no_longer() -> None:
+            nonlocal is_counted
+            if is_counted:
+                is_counted = False
+                self._few.release()
+
+        timer = asyncio.get_running_loop().call_later(self._patience_s, count_no_longer)
         try:
-            async with asyncio.timeout(self._patience_s):
-                return await self._few.acquire()
-        except TimeoutError:
-            return False
+            yield
+        finally:
+            timer.cancel()
+            count_no_longer()

@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.campaigns import service as campaigns
-from service.dependencies import Principal, RawBody, RawBodyDep, SessionDep, session_of
+from service.dependencies import Principal, RawBody, RawBodyDep, SessionDep, is_in_transaction, session_of
 from service.design_bodies import design_body
 from service.problems import responses
 from service.queue.client import QueueClient
@@ -69,14 +69,15 @@ def _question(session: SessionDep, campaign_id: int, body: RawBody, seed: int) -
     response_model=None,
 )
 async def score_designs(
-    location: Annotated[str, Depends(_asked)], mailbox: MailboxDep, wait_s: WaitQuery = 10.0
+    request: Request, location: Annotated[str, Depends(_asked)], mailbox: MailboxDep, wait_s: WaitQuery = 10.0
 ) -> Response:
     """Rank posted designs as a round would, and store nothing.
 
     A worker ranks them against the campaign's labelled data, target domain and newest surrogate. One that is busy
     answers later: 202 with `Location`. Scores are kept for an hour, for who asked, and are lost with the broker.
+    With an `Idempotency-Key` the answer is always 202 at once: a transaction is open until it is given.
     """
-    return await _answer(mailbox, location, wait_s)
+    return await _answer(mailbox, location, 0.0 if is_in_transaction(request) else wait_s)
 
 
 @router.get(

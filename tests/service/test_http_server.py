@@ -4,15 +4,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import uvicorn
+from starlette.testclient import TestClient
 
+from service.database.engine import TRANSACTIONS
 from service.http_server import LARGEST_HEAD_BYTES, PatientProtocol, uvicorn_options
 from service.main import create_app
 from service.settings import Settings
 from service.stack import free_port
-from tests.support import API
+from tests.support import API, add_samples, create_campaign, sample_document
 
 PATIENCE_S = 0.5
 # A slow machine may take long, but not for ever.
@@ -27,7 +30,14 @@ class Impatient(PatientProtocol):
 @pytest.fixture
 def port(settings: Settings) -> Iterator[int]:
     """Where a server listens that waits half a second for heads and bodies."""
-    app = create_app(settings.model_copy(update={"body_timeout_s": PATIENCE_S}))
+    with serving(settings, body_timeout_s=PATIENCE_S) as number:
+        yield number
+
+
+@contextmanager
+def serving(settings: Settings, *, body_timeout_s: float) -> Iterator[int]:
+    """A server on a port of its own."""
+    app = create_app(settings.model_copy(update={"body_timeout_s": body_timeout_s}))
     number = free_port()
     options = uvicorn_options() | {"http": Impatient}
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=number, **options))
@@ -118,3 +128,20 @@ def test_a_body_that_does_not_come_is_a_problem(connect: Callable[[], socket.soc
     assert answer.startswith("HTTP/1.1 408 ")
     assert '"code":"too_slow"' in answer
     assert "connection: close" in answer.lower()
+
+
+def test_bodies_that_are_waited_for_hold_up_nobody(client: TestClient, settings: Settings) -> None:
+    """As many as may be in the database at once, of each kind of route; a read comes through beside them."""
+    campaign_id = create_campaign(client)
+    (sample_id,) = add_samples(client, campaign_id, [sample_document()])
+    of_campaign = f"{API}/campaigns/{campaign_id}"
+    paths = [f"{of_campaign}/samples:bulk", f"{of_campaign}/predictions", f"{API}/samples/{sample_id}:veto"]
+    with serving(settings, body_timeout_s=LIMIT_S) as port, ExitStack() as open_until_here:
+        for path in paths * TRANSACTIONS:
+            slow = open_until_here.enter_context(socket.create_connection(("127.0.0.1", port)))
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            slow.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        time.sleep(PATIENCE_S)  # they are where they will wait
+        with socket.create_connection(("127.0.0.1", port), timeout=LIMIT_S / 2) as reader:
+            reader.sendall(f"GET {of_campaign} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert reader.recv(65536).startswith(b"HTTP/1.1 200 ")

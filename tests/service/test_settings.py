@@ -169,6 +169,25 @@ def test_a_secret_may_stand_in_a_file(elsewhere: Path, monkeypatch: pytest.Monke
     assert KEY in settings.secrets()
 
 
+def test_a_secret_in_a_file_wins_over_an_empty_variable(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere / "key").write_text(KEY)
+    monkeypatch.setenv("CRASHSCOUT_API_KEY_FILE", "key")
+    monkeypatch.setenv("CRASHSCOUT_API_KEY", "")
+    assert load_settings().api_key.get_secret_value() == KEY
+
+
+@pytest.mark.parametrize("days", ["0", "36501", "soon"])
+@pytest.mark.parametrize("what", ["EVENT", "RUN_LOG", "SOLVER_FILE", "ARTEFACT"])
+def test_days_are_a_day_to_a_century(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, what: str, days: str
+) -> None:
+    monkeypatch.setenv(f"CRASHSCOUT_{what}_RETENTION_DAYS", days)
+    with pytest.raises(InputError, match=f"CRASHSCOUT_{what}_RETENTION_DAYS"):
+        load_settings()
+
+
 def test_a_secret_file_that_is_not_there_is_named(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRASHSCOUT_API_KEY_FILE", "/nowhere/key")
     with pytest.raises(InputError, match="CRASHSCOUT_API_KEY_FILE=/nowhere/key cannot be read: No such file"):

@@ -50,13 +50,28 @@ def test_few_have_a_turn_at_once_and_the_next_in_the_order_of_coming() -> None:
     asyncio.run(run())
 
 
-def test_who_has_waited_goes_on_beside_slow_ones_up_to_the_most() -> None:
+def test_slow_ones_are_counted_no_longer_and_others_go_on_beside_them_up_to_the_most() -> None:
     async def run() -> None:
         found = await visits(Turns(4, at_once=1, patience_s=0.01), 6)
         while sum(visit.has_turn for visit in found) < 4:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
         assert [visit.has_turn for visit in found] == [True] * 4 + [False] * 2
+        for visit in found:
+            await visit.go()
+
+    asyncio.run(run())
+
+
+def test_a_slow_one_that_ends_leaves_as_many_turns_as_there_were() -> None:
+    async def run() -> None:
+        turns = Turns(12, at_once=1, patience_s=0.01)
+        (slow,) = await visits(turns, 1)
+        await asyncio.sleep(0.05)
+        await slow.go()
+        turns._patience_s = LONG_S
+        found = await visits(turns, 2)
+        assert [visit.has_turn for visit in found] == [True, False]
         for visit in found:
             await visit.go()
 

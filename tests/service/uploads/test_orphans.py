@@ -126,6 +126,13 @@ def test_no_folder_is_nothing_to_do(sessions: Sessions, settings: Settings, tmp_
     assert look(sessions, settings.model_copy(update={"files_dir": tmp_path / "none"})) == NONE
 
 
+def turn(running: beat._Beat) -> None:
+    """One turn, and the look in its thread."""
+    running._turn()
+    if running._sweeper.is_alive():
+        running._sweeper.join()
+
+
 def test_beat_looks_now_and_then(
     client: TestClient,
     sessions: Sessions,
@@ -136,10 +143,10 @@ def test_beat_looks_now_and_then(
     left, queue = orphan(settings), QueueClient(settings.broker_url)
     running = beat._Beat(sessions, queue, settings)
     for _ in range(3):  # the first turn only says that it lives
-        running._turn()
+        turn(running)
     assert left in stored_files(client), "an hour has not passed"
     monkeypatch.setattr(beat, "SWEEP_EVERY_S", 0.0)
-    running._turn()
+    turn(running)
     queue.close()
     assert stored_files(client) == kept
 

@@ -139,6 +139,19 @@ def test_the_answer_is_waited_for(client: TestClient, campaign_id: int, broker_u
     assert client.get(location, params={"wait_s": 20}).status_code == 200
 
 
+def test_a_request_with_a_key_is_answered_at_once_and_its_answer_is_waited_for_elsewhere(
+    client: TestClient, campaign_id: int, broker_url: str
+) -> None:
+    url, key = f"{API}/campaigns/{campaign_id}/scores", {"Idempotency-Key": '"scores-1"'}
+    asked = [
+        client.post(url, params={"wait_s": 20}, json={"designs": [DESIGN]}, headers=key) for _ in range(2)
+    ]
+    assert [answer.status_code for answer in asked] == [202, 202]
+    assert len({answer.headers["location"] for answer in asked}) == 1
+    work(broker_url)
+    assert client.get(asked[0].headers["location"], params={"wait_s": 20}).status_code == 200
+
+
 def test_requests_that_wait_for_scores_hold_up_nobody(
     client: TestClient, campaign_id: int, broker_url: str
 ) -> None:
