@@ -133,7 +133,7 @@ def _host_of(scope: Scope) -> str | None:
 class BodyLimit:
     """Refuses a request body beyond `limit` bytes, announced or not, before it fills memory or disk.
 
-    `of_path` allows single paths another limit: a file goes to disk as it comes, a document into memory.
+    `of_path` allows forms at single paths another limit: a file goes to disk as it comes, a document into memory.
     A body that is not there after `timeout_s`, and a second more for each 16 KiB that came, is waited for no
     longer: a client that sends a byte now and then must not hold a place.
     """
@@ -150,8 +150,10 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.of_path.get(scope["path"], self.limit)
-        announced = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        is_form = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        limit = self.of_path.get(scope["path"], self.limit) if is_form else self.limit
+        announced = headers.get("content-length", "0")
         announced_bytes = int(announced) if announced.isdigit() else 0
         received, is_complete = 0, False
         started_at = time.monotonic()

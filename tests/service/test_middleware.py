@@ -136,6 +136,14 @@ def test_an_upload_that_is_too_large_is_refused(small: TestClient) -> None:
     assert_problem(response, 413, "too_large")
 
 
+def test_what_is_no_form_is_a_document_also_where_files_may_be_large(small: TestClient) -> None:
+    """It would be read into memory; a form of this size goes to disk."""
+    response = small.post(f"{API}/uploads", content=b"x" * (MIB + 1), headers=JSON)
+    assert_problem(response, 413, "too_large")
+    response = small.post(f"{API}/uploads", files={"file": ("a.zip", b"x" * (MIB + 1))})
+    assert_problem(response, 422, "invalid_input")
+
+
 def test_a_body_below_the_limit_passes(small: TestClient) -> None:
     padded = b" " * (MIB // 2)
     response = small.post(f"{API}/campaigns", content=padded, headers=JSON)
