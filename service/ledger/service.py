@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ def regret_ledger(session: Session, campaign: Campaign) -> RegretLedger:
         rounds=[_with_arms_so_far(entry, picks) for entry in found.rounds],
         total=found.total,
         total_arms=found.total_arms,
-        error_curve=_error_curve(session, campaign, surrogates, picks),
+        error_curve=_error_curve(session, campaign, surrogates, {pick.status for pick in picks}),
         realised_gain=found.realised_gain,
     )
 
@@ -76,18 +76,20 @@ def _figures(
 
 def error_curve(session: Session, campaign: Campaign) -> list[ErrorPoint]:
     """Every measured surrogate, oldest first."""
-    learned = repository.learned_by_surrogate(session, campaign.id)
-    failed = repository.failed_before(session, campaign.id)
-    return error_points(repository.surrogates(session, campaign.id), learned, failed)
+    surrogates = repository.surrogates(session, campaign.id)
+    return _error_curve(session, campaign, surrogates, set(RecommendationStatus))
 
 
 def _error_curve(
-    session: Session, campaign: Campaign, surrogates: Sequence[Surrogate], picks: Sequence[PickRow]
+    session: Session,
+    campaign: Campaign,
+    surrogates: Sequence[Surrogate],
+    statuses: Collection[RecommendationStatus],
 ) -> list[ErrorPoint]:
-    """The same, without asking for what no pick has led to."""
-    statuses = {pick.status for pick in picks}
+    """`statuses` are those that a recommendation may have: what none has led to is not asked for."""
     has_results, has_failed = (
-        status in statuses for status in (RecommendationStatus.COMPLETED, RecommendationStatus.FAILED)
+        RecommendationStatus.COMPLETED in statuses,
+        RecommendationStatus.FAILED in statuses,
     )
     learned = repository.learned_by_surrogate(session, campaign.id) if has_results else {}
     failed = repository.failed_before(session, campaign.id) if has_failed else {}
