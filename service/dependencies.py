@@ -216,9 +216,8 @@ async def _campaign(request: Request, campaign_id: int, session: SessionDep) -> 
     find = partial(campaigns.get, session, campaign_id)
     if request.method in guard.READS:
         return _Awaited(find)
-    return await run_in_threadpool(
-        find
-    )  # before the body is looked at: a campaign of others has no rules for one
+    # Before the body is looked at: a campaign of others has no rules for one.
+    return await run_in_threadpool(find)
 
 
 # Of a read for its endpoint alone, which runs in a thread: what else of a read needs the campaign asks for it itself.
