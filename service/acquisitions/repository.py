@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Float, Interval, Row, Select, cast, delete, func, insert, literal, select
-from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
+from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager, joinedload, selectinload
 
+from service.database.base import Base
 from service.database.bulk import copy_rows
 from service.database.models import (
     AcquisitionRound,
@@ -82,15 +83,15 @@ def copy_ranking(session: Session, rows: Iterable[Sequence[Any]]) -> None:
     copy_rows(session, RankedCandidate, RANKING_COLUMNS, rows)
 
 
+def _columns(model: type[Base]) -> list[InstrumentedAttribute[Any]]:
+    """All of them, as attributes of the model: a session's limit to campaigns holds for these."""
+    return [getattr(model, column.key) for column in model.__mapper__.column_attrs]
+
+
 @cache
 def _ranking() -> Select[Any]:
     """Made once, as `_listed`."""
-    own = RankedCandidate.__mapper__.column_attrs
-    lines = select(
-        *(getattr(RankedCandidate, column.key) for column in own),
-        Sample.external_id,
-        Source.name.label("source"),
-    )
+    lines = select(*_columns(RankedCandidate), Sample.external_id, Source.name.label("source"))
     joined = lines.join(Sample, Sample.id == RankedCandidate.sample_id).join(
         Source, Source.id == Sample.source_id
     )
@@ -170,8 +171,7 @@ def _listed() -> Select[Any]:
     """Made once: putting it together takes as long as reading the rows."""
     of_sample = (Sample.external_id, Sample.planned_features, Sample.repeats_sample_id)
     of_source = (Source.name.label("source"), Source.lead_time_hours)
-    own = Recommendation.__mapper__.column_attrs
-    statement = select(*(getattr(Recommendation, column.key) for column in own), *of_sample, *of_source)
+    statement = select(*_columns(Recommendation), *of_sample, *of_source)
     return statement.join(Recommendation.sample).join(Sample.source).order_by(Recommendation.id)
 
 
